@@ -1,0 +1,3 @@
+"""GRMS: a small, durable grid resource broker."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The decisions, and the loop that carries them out."""
