@@ -1,4 +1,4 @@
-"""What runs beside the job: one file of plain Python 3.6 that imports nothing but the standard library.
+"""What runs beside the job: one file of plain Python 3.6 and its standard library, nothing more.
 
 The broker copies ``run.py`` to each cluster. What the two agree on:
 
