@@ -50,12 +50,12 @@ def _accept_root(root: etree._Element) -> None:
         what = f"the root is <{root.tag}>, not <grmsjob>"
         raise DescriptionError([mistake_at(root, what, cure)])
     root.tag = _ROOTS[0]
-    for attribute in _IGNORED:
-        if attribute in root.attrib:
+    for attribute in root.keys():  # noqa: SIM118
+        if attribute in _IGNORED:
             del root.attrib[attribute]
-    task = root.find("task")
-    if task is not None:
-        what = "a job of tasks, as in GRMS 2, is not carried out yet"
-        cure = "write each task as <simplejob> of a job of its own, execfile as <file>"
-        code = ErrorCode.NOT_CARRIED_OUT
-        raise DescriptionError([mistake_at(task, what, cure, code=code)])
+    for child in root:
+        if child.tag == "task":
+            what = "a job of tasks, as in GRMS 2, is not carried out yet"
+            cure = "write each task as <simplejob> of a job of its own, execfile as <file>"
+            code = ErrorCode.NOT_CARRIED_OUT
+            raise DescriptionError([mistake_at(child, what, cure, code=code)])

@@ -14,7 +14,10 @@ NAME_MAX = 255  # bytes of one component of a path on every POSIX file system in
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_+,=@~:%#-][\w.+,=@~:%#-]{0,100}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
-_PLAIN_FILE = re.compile(r"file:(/|////?)[\w.+,=@~/-]+", re.ASCII)
+# Most names and URLs are plain: one match settles those, the rest is looked at closely.
+_PLAIN_URL = re.compile(
+    r"(file:(/|////?)(?!/)|(?!file:)[a-z][a-z0-9+.-]*://[A-Za-z0-9.-]+/)[\w.+,=@~/-]*", re.ASCII
+)
 _BLANK = re.compile(r"[\s\x00-\x20\x7f]")
 _AUTHORITY = re.compile(
     r"(?P<user>[^@/]*@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^/:@\[\]?#]+)(:(?P<port>[^/?#]*))?(?=[/?#]|$)"
@@ -58,7 +61,7 @@ def tidy(name: str) -> str:
 
 def url_fault(url: str) -> Reason | None:
     """Why ``url`` is malformed; None when it is not. Whether its scheme is served is not asked."""
-    if _PLAIN_FILE.fullmatch(url):
+    if _PLAIN_URL.fullmatch(url):
         return None
     if not url:
         return "the URL is empty", "write one, such as file:///home/a/data"

@@ -43,11 +43,8 @@ def read_tree(source: str | bytes) -> etree._Element:
     text = _without_declaration(_decoded(source) if isinstance(source, bytes) else source)
     _check_prolog(text)
     root = _parsed(text)
-    instruction = next(root.iter(etree.PI), None)
-    if instruction is None:
-        instruction = root.getnext()
-    if instruction is not None:
-        raise _instruction(line_of(instruction))
+    if "<?" in text:
+        _check_instructions(root)
     if text.count("<") > MAX_NODES and sum(1 for _ in root.iter()) > MAX_NODES:
         raise _unsafe(f"it has more than {MAX_NODES} elements")
     if "chemaLocation" in text:
@@ -147,6 +144,15 @@ def _not_well_formed(error: Exception) -> DescriptionError:
         return _unsafe(f"it is nested too deeply ({reason})", line=line)
     cure = "write & as &amp; and < as &lt;" if "ntity" in reason or "StartTag" in reason else ""
     return DescriptionError([Mistake(line, "/", f"it is not well-formed XML: {reason}", cure)])
+
+
+def _check_instructions(root: etree._Element) -> None:
+    """Refuse an instruction inside or after the root; ``<?`` may be plain text in CDATA."""
+    instruction = next(root.iter(etree.PI), None)
+    if instruction is None:
+        instruction = root.getnext()
+    if instruction is not None:
+        raise _instruction(line_of(instruction))
 
 
 def check_depth(root: etree._Element) -> None:
