@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, literal, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 
 from grms.errors import ConfigError, StoreError
 from grms.store.faults import telling
@@ -213,9 +214,10 @@ def upsert(
 def insert(connection: Connection, table: Any) -> Any:
     """The dialect's INSERT, which knows ON CONFLICT."""
     if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as dialect_insert
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
-        return dialect_insert(table)
-    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-    return sqlite_insert(table)
+def inserted(connection: Connection, statement: Any) -> bool:
+    """Run an INSERT with an ON CONFLICT clause; False when the clause kept the row out."""
+    return connection.execute(statement.returning(literal(1))).first() is not None

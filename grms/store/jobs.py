@@ -13,7 +13,7 @@ from grms.broker.ports.store import Acceptance, JobQuery
 from grms.broker.records import Attempt, Change, Job, NewEvent, Phase, WishDone
 from grms.errors import ConflictError, ErrorCode, RequestError
 from grms.store import rows
-from grms.store.database import Database, insert, upsert
+from grms.store.database import Database, insert, inserted, upsert
 from grms.store.events import add_events
 from grms.store.schema import UtcTime, attempts, jobs, submission_keys, wishes
 
@@ -125,7 +125,7 @@ def _take_key(connection: Connection, job: Job, key: str, digest: str) -> bool:
     statement = insert(connection, submission_keys).values(
         owner=job.owner, key=key, digest=digest, job_id=job.id
     )
-    return bool(connection.execute(statement.on_conflict_do_nothing()).rowcount)
+    return inserted(connection, statement.on_conflict_do_nothing())
 
 
 def _accepted_before(connection: Connection, owner: str, key: str, digest: str) -> Job:

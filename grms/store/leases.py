@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, or_
 
-from grms.store.database import Database, insert
+from grms.store.database import Database, insert, inserted
 from grms.store.schema import leases
 
 
@@ -25,7 +25,7 @@ class Leases:
                 set_={"owner": owner, "until": until},
                 where=or_(leases.c.owner == owner, leases.c.until <= now),
             )
-            return bool(connection.execute(taken).rowcount)
+            return inserted(connection, taken)
 
         return self._database.write(work)
 

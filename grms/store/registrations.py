@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from grms.broker.records import ApplicationAccess, FileDir, FileRole, Notification
 from grms.errors import ConflictError
 from grms.store import rows
-from grms.store.database import Database, insert, upsert
+from grms.store.database import Database, insert, inserted, upsert
 from grms.store.jobs import require_job
 from grms.store.schema import application_access, files, notifications
 
@@ -94,7 +94,7 @@ class Registrations:
             require_job(connection, notification.job_id)
             row = rows.values(notification) | {"users": list(notification.users)}
             statement = insert(connection, notifications).values(**row).on_conflict_do_nothing()
-            if not connection.execute(statement).rowcount:
+            if not inserted(connection, statement):
                 raise ConflictError(f"there is a notification {notification.id!r} already")
 
         self._database.write(work)
