@@ -1,0 +1,1 @@
+"""The ways to clusters: the only place that starts processes or opens SSH connections."""
