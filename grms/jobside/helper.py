@@ -110,7 +110,7 @@ def _attend(process: "subprocess.Popen[bytes]", given: bytes, timeout: float) ->
         if process.poll() is not None:  # its heirs may hold the pipes for ever
             end = min(end, time.monotonic() + PIPE_GRACE)
         given = _feed(process, given)
-        writing = [process.stdin] if given else []
+        writing = [process.stdin] if given and process.stdin else []
         for fd in select.select(reading, writing, [], PIPE_GRACE / 4)[0]:
             chunk = os.read(fd, 65536)
             outputs[fd] += chunk[: max(0, CAP - len(outputs[fd]))]
