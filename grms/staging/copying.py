@@ -1,5 +1,5 @@
-# ruff: noqa: PTH  (paths are bytes here, and Path takes none)
-"""Copies within the file system: complete under the final name, or absent."""
+# ruff: noqa: PTH101, PTH102, PTH116, PTH118, PTH120, PTH211
+"""Copies within the file system: complete under the final name, or absent. Paths are bytes."""
 
 from __future__ import annotations
 
