@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,7 +29,6 @@ class Draft:
         self._attempts: dict[int, Attempt] = {}
         self._events: list[NewEvent] = []
         self._wishes: list[WishDone] = []
-        self._seen: list[int] = []
 
     def go(self, trigger: Trigger, status: RequestStatus, text: str = "") -> Draft:
         """Move the job along the table of transitions. Raises StateError if that is illegal."""
@@ -89,11 +87,6 @@ class Draft:
             EventKind.WISH, f"{wish.kind.value}: {outcome}", {"wish": wish.kind.value, "done": True}
         )
 
-    def seen(self, wishes: Iterable[Wish]) -> Draft:
-        """Note that these wishes are being carried out; they stay open until they are done."""
-        self._seen += [wish.number for wish in wishes]
-        return self
-
     def fail(self, error: GrmsError, *, parked: bool = False) -> Draft:
         """End the job as FAILED with the reason; a parked one waits for a person's release."""
         self.job = replace(
@@ -133,7 +126,6 @@ class Draft:
             tuple(self._attempts.values()),
             tuple(self._events),
             tuple(self._wishes),
-            tuple(self._seen),
         )
 
     @property

@@ -231,15 +231,13 @@ class Change:
     """One atomic step: applied whole if the stored version is still ``job.version``, else not.
 
     ``job`` is the record as it shall be, its ``version`` and ``last_event`` as they were read;
-    the store raises both. ``attempts`` are inserted or replaced by (job, number). A wish that was
-    not yet seen makes its job due; ``wishes_seen`` ends that.
+    the store raises both. ``attempts`` are inserted or replaced by (job, number).
     """
 
     job: Job
     attempts: tuple[Attempt, ...] = ()
     events: tuple[NewEvent, ...] = ()
     wishes_done: tuple[WishDone, ...] = ()
-    wishes_seen: tuple[int, ...] = ()
 
 
 @unique

@@ -76,7 +76,7 @@ def serve(settings: Settings, host: str | None, port: int | None, engine: bool) 
     """
     from grms.server.processes import serve as run
 
-    changes = {"host": host, "port": port}
+    changes: dict[str, Any] = {"host": host, "port": port}
     run(
         replace(settings, **{k: v for k, v in changes.items() if v is not None}),
         with_engine=engine,

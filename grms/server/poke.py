@@ -26,6 +26,7 @@ class Poker:
         self._socket.setblocking(False)
 
     def __call__(self) -> None:
+        """Wake the engine."""
         with contextlib.suppress(OSError):
             self._socket.sendto(b".", self._address)
 

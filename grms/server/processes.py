@@ -47,7 +47,7 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def run_engine(settings: Settings, lifeline: Connection | None = None) -> None:
-    """Be the engine until SIGTERM, or until the process at the other end of ``lifeline`` is gone."""
+    """Be the engine until SIGTERM, or until whoever holds the ``lifeline`` is gone."""
     set_up_logging(settings)
     store = make_store(settings)
     sites = SiteBook()

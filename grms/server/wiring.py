@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
-from importlib.resources import files
 from pathlib import Path
 
 from grms.broker.edges import Edges
@@ -21,6 +20,7 @@ from grms.broker.ports.store import Store
 from grms.broker.records import Cluster, OwnerLimits
 from grms.config import Settings
 from grms.errors import ConfigError
+from grms.jobside.bundle import program
 from grms.server.clusters import read_clusters
 from grms.staging import Staging
 from grms.store import open_store
@@ -44,7 +44,7 @@ class SiteBook:
         self._sites: dict[tuple[str, str], Site] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
-        self._program = (files("grms.jobside") / "run.py").read_bytes()
+        self._program = program()
 
     def site(self, cluster: Cluster, account: str) -> Site:
         """The site; its directories and the wrapper are there when this returns."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, case, func, or_, select, update
+from sqlalchemy import Connection, case, exists, func, or_, select, update
 
 from grms.broker.lifecycle import JobState
 from grms.broker.records import Job
 from grms.store import rows
 from grms.store.database import Database
-from grms.store.schema import jobs
+from grms.store.schema import jobs, wishes
 
 #: Ids in one IN list: far below every database's limit of parameters.
 PORTION = 500
@@ -34,19 +34,30 @@ class Claims:
     _database: Database
 
     def claim(
-        self, owner: str, states: Collection[JobState], now: datetime, until: datetime, limit: int
+        self,
+        owner: str,
+        states: Collection[JobState],
+        now: datetime,
+        until: datetime,
+        limit: int,
+        *,
+        wished: bool = False,
     ) -> Sequence[Job]:
         """Lease due jobs in these states that nobody holds; those longest due first."""
+        found = select(jobs.c.seq).where(
+            jobs.c.state.in_(states),
+            jobs.c.claim_at <= now,
+            or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now),
+        )
+        if wished:
+            is_open = (wishes.c.job_id == jobs.c.id) & wishes.c.done_at.is_(None)
+            found = found.where(exists().where(is_open))
+        if limit <= 0 or not self._database.read(lambda c: c.execute(found.limit(1)).first()):
+            return []
 
         def work(connection: Connection) -> list[Job]:
             due = (
-                select(jobs.c.seq)
-                .where(
-                    jobs.c.state.in_(states),
-                    jobs.c.claim_at <= now,
-                    or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now),
-                )
-                .order_by(jobs.c.claim_at, jobs.c.seq)
+                found.order_by(jobs.c.claim_at, jobs.c.seq)
                 .limit(limit)
                 # On PostgreSQL a row that an administrator's transaction holds stops nobody;
                 # SQLite, where a writer is alone, has no such clause.
@@ -61,10 +72,10 @@ class Claims:
                 .values(lease_owner=owner, lease_until=until, woken=False)
                 .returning(jobs)
             )
-            found = {row.seq: rows.job(row) for row in leased}
-            return [found[seq] for seq in chosen]
+            by_seq = {row.seq: rows.job(row) for row in leased}
+            return [by_seq[seq] for seq in chosen]
 
-        return self._database.write(work) if limit > 0 else []
+        return self._database.write(work)
 
     def renew(self, owner: str, job_ids: Sequence[str], until: datetime) -> None:
         """Prolong leases that ``owner`` still holds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, case, func, literal, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from grms.broker.ports.store import Acceptance, JobQuery
-from grms.broker.records import Attempt, Change, Job, NewEvent, Phase, WishDone
+from grms.broker.records import ON_RESOURCE, Attempt, Change, Job, NewEvent, Phase, WishDone
 from grms.errors import ConflictError, ErrorCode, RequestError
 from grms.store import rows
 from grms.store.database import Database, insert, inserted, upsert
@@ -19,6 +19,8 @@ from grms.store.schema import UtcTime, attempts, jobs, submission_keys, wishes
 
 #: Characters of an idempotency key; PostgreSQL limits the length of what it indexes.
 LONGEST_KEY = 255
+
+_LIVE = ON_RESOURCE | {Phase.PLACED, Phase.STAGED}
 
 
 def unknown_job(job_id: str) -> RequestError:
@@ -100,6 +102,31 @@ class Jobs:
             statement = statement.where(attempts.c.cluster == cluster)
         order = (attempts.c.created_at, attempts.c.job_id, attempts.c.number)
         return self._attempts(statement.order_by(*order))
+
+    def live_counts(self) -> Mapping[tuple[str, str], int]:
+        """How many attempts, from PLACED to RUNNING, each (cluster, owner) has."""
+        statement = (
+            select(attempts.c.cluster, jobs.c.owner, func.count())
+            .join(jobs, jobs.c.id == attempts.c.job_id)
+            .where(attempts.c.phase.in_(_LIVE))
+            .group_by(attempts.c.cluster, jobs.c.owner)
+        )
+        return self._database.read(
+            lambda connection: {
+                (cluster, owner): count for cluster, owner, count in connection.execute(statement)
+            }
+        )
+
+    def live_sites(self) -> Collection[tuple[str, str]]:
+        """The (cluster, account) pairs that have attempts from SUBMITTING to RUNNING."""
+        statement = (
+            select(attempts.c.cluster, attempts.c.account)
+            .where(attempts.c.phase.in_(ON_RESOURCE))
+            .distinct()
+        )
+        return self._database.read(
+            lambda connection: {(row[0], row[1]) for row in connection.execute(statement)}
+        )
 
     def attempt_by_tag(self, tag: str) -> Attempt | None:
         """The attempt with this tag, if any."""

@@ -193,6 +193,7 @@ attempts = Table(
     _text("account"),
     _text("host"),
     _text("queue"),
+    Column("alternative", Integer, nullable=False),
     _text("native_id"),
     _text("native_state"),
     Column("held", Boolean, nullable=False),

@@ -107,9 +107,9 @@ class JobStore(Protocol):
         *,
         wished: bool = False,
     ) -> Sequence[Job]:
-        """Lease jobs that nobody holds and that are due, or have an unseen wish; longest due first.
+        """Lease jobs that nobody holds and that are due, or have a new wish; longest due first.
 
-        ``wished``: only those with an unseen wish. Nothing is written when nothing is found.
+        ``wished``: only those with an open wish. Nothing is written when nothing is found.
         """
         ...
 

@@ -49,7 +49,7 @@ def fulfil(edges: Edges, case: Case) -> None:
     except GrmsError as error:
         draft = Draft(case.job, edges.now())
         draft.note(f"{case.wish.kind.value} not done yet: {error.message}").due(_REPEAT)
-    edges.apply([draft.seen(case.wishes)])
+    edges.apply([draft])
 
 
 # -- cancel -----------------------------------------------------------------------------------

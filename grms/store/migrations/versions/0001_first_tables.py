@@ -109,6 +109,7 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("queue", sa.Text(), nullable=False),
+        sa.Column("alternative", sa.Integer(), nullable=False),
         sa.Column("native_id", sa.Text(), nullable=False),
         sa.Column("native_state", sa.Text(), nullable=False),
         sa.Column("held", sa.Boolean(), nullable=False),
