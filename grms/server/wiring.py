@@ -26,7 +26,7 @@ from grms.staging import Staging
 from grms.store import open_store
 from grms.transport import make_transport
 
-LOCAL = "local"
+LOCAL = "localhost"
 
 
 class SystemClock:
@@ -107,7 +107,7 @@ def embedded_cluster(settings: Settings) -> Cluster:
         name=LOCAL,
         batch="fork",
         transport="local",
-        workdir=str(settings.data_dir / "local"),
+        workdir=str(settings.data_dir / LOCAL),
         host=system.nodename,
         osname=system.sysname,
         ostype=system.machine,
