@@ -1,6 +1,7 @@
 """The databases that every store test runs on: SQLite, and a real PostgreSQL of its own."""
 
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import grms
 from grms.broker.records import EventKind, Job, NewEvent
 from grms.store import open_store
 
@@ -29,6 +31,16 @@ def make_job(job_id="j1", **more):
 
 def make_event(text="told", kind=EventKind.NOTE, **data):
     return NewEvent(kind, NOW, text, data)
+
+
+def start_worker(*arguments):
+    """Start store_worker.py, which finds the same grms as this process."""
+    return subprocess.Popen(
+        [sys.executable, Path(__file__).parent / "store_worker.py", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(grms.__file__).parents[1])},
+    )
 
 
 @pytest.fixture(scope="session")
