@@ -3,7 +3,7 @@
 import threading
 import tracemalloc
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from conftest import NOW, later, make_event, make_job, start_worker
@@ -13,6 +13,7 @@ from grms.broker.lifecycle import LIVE
 from grms.broker.ports.store import JobQuery
 from grms.broker.records import Wish, WishKind
 from grms.store import open_store
+from grms.store.events import append_event
 from grms.store.rows import values
 from grms.store.schema import jobs
 
@@ -94,6 +95,26 @@ def test_a_reader_of_the_stream_skips_nothing_while_others_write(url, store):
                 cursor = event.cursor
         writing.result()
     assert seen == list(range(1, 61))
+
+
+def test_no_event_appears_before_one_with_a_smaller_cursor(url, store):
+    """While one writer has its cursor and is not committed, another must not overtake it."""
+    for name in ("j1", "j2"):
+        store.accept(make_job(name), [])
+    other = open_store(url)
+    with ThreadPoolExecutor(1) as pool:
+
+        def slow(connection):
+            append_event(connection, "j1", make_event("first"))
+            overtaking = pool.submit(other.note, "j2", make_event("second"))
+            wait([overtaking], timeout=1)
+            return other.stream(after=0, limit=9), overtaking
+
+        seen, overtaking = store._database.write(slow)
+        overtaking.result(PATIENCE)
+    assert seen == []
+    assert [event.text for event in other.stream(after=0, limit=9)] == ["first", "second"]
+    other.close()
 
 
 def test_the_same_wish_from_many_threads_is_one(store):
