@@ -68,12 +68,15 @@ _numbers = itertools.count()
 def url(request, tmp_path):
     """The URL of a new, empty database."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'grms.db'}"
+        yield f"sqlite:///{tmp_path / 'grms.db'}"
+        return
     server = request.getfixturevalue("postgresql")
     name = f"t{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    return server.rpartition("/")[0] + f"/{name}"
+    yield server.rpartition("/")[0] + f"/{name}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
