@@ -93,6 +93,7 @@ def test_a_reader_of_the_stream_skips_nothing_while_others_write(url, store):
             for event in store.stream(after=cursor, limit=5):
                 seen.append(event.number)
                 cursor = event.cursor
+            wait([writing], timeout=0.01)
         writing.result()
     assert seen == list(range(1, 61))
 
