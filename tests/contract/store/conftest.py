@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 import grms
-from grms.broker.records import EventKind, Job, NewEvent
+from grms.broker.records import Attempt, EventKind, Job, NewEvent
 from grms.store import open_store
 
 TESTBED = Path(__file__).parents[3] / "testbed"
@@ -31,6 +31,11 @@ def make_job(job_id="j1", **more):
 
 def make_event(text="told", kind=EventKind.NOTE, **data):
     return NewEvent(kind, NOW, text, data)
+
+
+def make_attempt(job_id="j1", number=1, **more):
+    facts = {"cluster": "c1", "tag": f"g{job_id}{number}", "directory": "/w", "description": "<x/>"}
+    return Attempt(job_id=job_id, number=number, created_at=NOW, **facts | more)
 
 
 def start_worker(*arguments):
