@@ -132,6 +132,7 @@ class Pool:
         self._busy = 0  # requests that hold a place
         self._open = 0  # sessions that are open, idle ones included
         self._changed = threading.Condition()
+        self._opening = threading.Lock()
 
     @contextmanager
     def helper(self, *, fresh: bool = False) -> Iterator[Helper]:
@@ -203,7 +204,9 @@ class Pool:
     def _start(self) -> Helper:
         target, transport = self.connection.target, self.connection.transport()
         try:
-            channel = transport.open_session(timeout=QUIET)
+            # One at a time: paramiko mixes up the refusals of two that are asked for at once.
+            with self._opening:
+                channel = transport.open_session(timeout=QUIET)
         except paramiko.ChannelException:
             raise
         except (paramiko.SSHException, EOFError) as error:

@@ -45,8 +45,7 @@ def start(directory: Path | None = None, **environment: str) -> Server:
     done = subprocess.run(
         [TESTBED / "sshd-up", directory],
         env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=120,
         check=False,
