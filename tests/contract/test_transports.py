@@ -42,7 +42,19 @@ def ssh():
     server.close()
 
 
-WAYS = {"local": local, "ssh": ssh}
+@contextlib.contextmanager
+def account():
+    if os.geteuid() != 0 or not Path("/usr/bin/python3").exists():
+        pytest.skip("only root becomes another account, and that needs a /usr/bin/python3")
+    cluster = Cluster(
+        "here", "fork", transport="local+sudo", options={"python": "/usr/bin/python3"}
+    )
+    transport = make_transport(cluster, "nobody")
+    yield transport
+    transport.close()
+
+
+WAYS = {"local": local, "account": account, "ssh": ssh}
 
 
 @pytest.fixture(
