@@ -57,7 +57,7 @@ def _changing(name: str, ask: Change, did: str, text: str, line: str) -> click.C
         "types",
         metavar="[PHYSICAL|LOGICAL] [FILE|DIRECTORY]",
         nargs=-1,
-        type=click.Choice(list(_TYPES), case_sensitive=False),
+        type=operands.Word(list(_TYPES)),
     )
     path = click.argument("path", metavar="PATH")
     inner = click.argument("name", metavar="NAME")

@@ -100,7 +100,7 @@ def test(session: Session, file: str) -> None:
 @click.argument(
     "kind",
     metavar="[SHORT|FULL]",
-    type=click.Choice(["SHORT", "FULL"], case_sensitive=False),
+    type=operands.Word(["SHORT", "FULL"]),
     default="SHORT",
 )
 @json_flag
