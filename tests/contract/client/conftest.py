@@ -13,6 +13,7 @@ import pytest
 from fake_broker import FakeBroker
 
 from grms.client import Client, cli
+from grms.client.session import Session
 
 
 @pytest.fixture(params=["inline", "href"])
@@ -66,14 +67,13 @@ Run = Callable[..., Outcome]
 @pytest.fixture
 def run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """``run(broker, "info", "x", stdin="")`` runs grms-client in this process."""
-    monkeypatch.setattr("time.sleep", lambda _seconds: None)
 
     def run(broker: FakeBroker | None, *words: str, stdin: str = "") -> Outcome:
         text = io.TextIOWrapper(io.BytesIO(stdin.encode()), "utf-8")
         monkeypatch.setattr(sys, "stdin", text)
         if broker:
             monkeypatch.setenv("GRMS_SERVER", broker.url)
-        code = cli.run(words)
+        code = cli.run(words, Session(sleep=lambda _seconds: None))
         printed = capsys.readouterr()
         return Outcome(code, printed.out, printed.err)
 

@@ -99,6 +99,28 @@ def test_lists_feed_other_commands(plain_broker: FakeBroker, environment: dict[s
     assert done.stdout == "cancel of a accepted\ncancel of b accepted\n"
 
 
+RECIPES = re.findall(
+    r"^```sh\n(.*?)^```",
+    (REPOSITORY / "docs/how-to/shell-scripts.md").read_text("utf-8"),
+    re.M | re.S,
+)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.split("\n")[0][:30])
+def test_the_recipes_of_the_how_to_work(
+    plain_broker: FakeBroker, environment: dict[str, str], recipe: str
+) -> None:
+    if "jq" in recipe and not shutil.which("jq"):
+        pytest.skip("jq is not here")
+    plain_broker.accept("submitJob", jobId="1_a_2")
+    plain_broker.accept("cancelJob")
+    plain_broker.accept("getJobsList", jobsList=["1_a_2"])
+    plain_broker.accept("getJobInfo", jobInfo=job_info("FINISHED"))
+    done = shell(f'set -eu; id=1_a_2; status=\n{recipe}\necho "$id $status"', environment)
+    assert (done.returncode, "grms-client:" in done.stderr) == (0, False)
+    assert done.stdout.splitlines()[-1].split()[0] == "1_a_2"
+
+
 COMPLETE = """
 eval "$(grms-client completion bash)"
 COMP_WORDS=(grms-client {words}); COMP_CWORD={count}
