@@ -173,12 +173,18 @@ def test_files_are_changed_with_one_result_each(
     broker: FakeBroker, client: Client, verb: str, operation: str
 ) -> None:
     bad = {"errorCode": 51, "errorMessage": "not there"}
-    broker.answers[operation] = {"result": [OK, bad], f"{operation}Return": OK, "errors": 1}
+    broker.refuse(operation, 51, "1 of 2 items was refused", result=[OK, bad], errors=1)
     assert getattr(client, verb)("j", [FILE, DIRECTORY]) == (
         ItemResult(FILE, 0, ""),
         ItemResult(DIRECTORY, 51, "not there"),
     )
     assert asked(broker) == (operation, {"jobId": "j", "items": BEANS})
+
+
+def test_files_refused_as_a_whole_are_a_refusal(broker: FakeBroker, client: Client) -> None:
+    broker.refuse("addOutputFileDirs", 22, "there is no job j", result=[], errors=0)
+    with pytest.raises(RefusedError, match="no job j"):
+        client.add_output("j", [FILE])
 
 
 def test_results_that_contradict_their_count_are_refused(
@@ -322,6 +328,16 @@ def test_a_web_page_is_no_answer(
         client.list()
     assert caught.value.code is code
     assert plain_broker.url in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [403, 413])
+def test_what_the_broker_says_beside_the_status_is_told(
+    plain_broker: FakeBroker, status: int
+) -> None:
+    body = fault("soapenv:Client", "at most 4000000 bytes").decode()
+    plain_broker.hiccups = [Hiccup(status=status, body=body, type="text/xml")]
+    with Client(plain_broker.url) as client, pytest.raises(GrmsError, match="at most 4000000"):
+        client.list()
 
 
 def test_the_token_goes_along(plain_broker: FakeBroker) -> None:
