@@ -2,7 +2,7 @@
 
     python docs/make_man.py [--check] [PROGRAM=MODULE:GROUP ...]
 
-One page for the group, one for each of its commands. ``--check`` writes nothing and ends with 1 if
+One page for each group and each command. ``--check`` writes nothing and ends with 1 if
 a page is out of date. By default all programs of ``PROGRAMS`` are written.
 """
 
@@ -22,12 +22,15 @@ HERE = Path(__file__).resolve().parent / "man"
 
 
 def pages(program: str, group: click.Group) -> Iterator[tuple[str, str]]:
-    """(file name, text) of each page of a program."""
-    root = click.Context(group, info_name=program, **group.context_settings)
-    yield f"{program}.1", page(root)
-    for name, command in group.commands.items():
-        context = click.Context(command, info_name=name, parent=root)
-        yield f"{program}-{name}.1", page(context)
+    """(file name, text) of each page of a program: of the group and of all below it."""
+    yield from _pages(click.Context(group, info_name=program, **group.context_settings))
+
+
+def _pages(context: click.Context) -> Iterator[tuple[str, str]]:
+    yield f"{context.command_path.replace(' ', '-')}.1", page(context)
+    if isinstance(context.command, click.Group):
+        for name, command in context.command.commands.items():
+            yield from _pages(click.Context(command, info_name=name, parent=context))
 
 
 def page(context: click.Context) -> str:
@@ -49,7 +52,8 @@ def page(context: click.Context) -> str:
         *_epilog(command.epilog or ""),
     ]
     if context.parent:
-        parts += [".SH SEE ALSO", f".BR {_roff(context.parent.command_path)} (1)"]
+        above = context.parent.command_path.replace(" ", "-")
+        parts += [".SH SEE ALSO", f".BR {_roff(above)} (1)"]
     return "\n".join(part for part in parts if part) + "\n"
 
 

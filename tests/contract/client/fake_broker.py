@@ -58,6 +58,7 @@ class FakeBroker:
         self.answers: dict[str, Parts | Callable[[Request], Parts]] = {}
         self.hiccups: list[Hiccup] = []
         self.requests: list[Request] = []
+        self.called = threading.Event()
         self.released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
@@ -170,6 +171,7 @@ def _handler(broker: FakeBroker) -> type[BaseHTTPRequestHandler]:
             assert self.path == "/axis/services/grms"
             request = _request(content, dict(self.headers))
             broker.requests.append(request)
+            broker.called.set()
             if broker.hiccups:
                 self._stumble(broker.hiccups.pop(0))
                 return

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_broker import OK, FakeBroker, job_info
+from fake_broker import OK, FakeBroker, Hiccup, job_info
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 #: Python ignores SIGINT when its parent does; a test run in the background must not.
@@ -183,6 +183,28 @@ def test_control_c_ends_the_watching_not_the_job(
         err == "grms-client: stopped watching; the jobs go on (grms-client cancel ends them): j\n"
     )
     assert {request.operation for request in plain_broker.requests} == {"getJobInfo"}
+
+
+def test_control_c_during_a_submission_names_the_key(
+    plain_broker: FakeBroker, environment: dict[str, str]
+) -> None:
+    plain_broker.hiccups = [Hiccup(silent=True)]
+    program = shutil.which("grms-client", path=environment["PATH"])
+    with subprocess.Popen(
+        ["grms-client", "submit", "job.xml"],
+        executable=program,
+        env=environment,
+        cwd=environment["HOME"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as submit:
+        assert plain_broker.called.wait(120)
+        submit.send_signal(signal.SIGINT)
+        out, err = submit.communicate(timeout=120)
+    assert (submit.returncode, out) == (130, "")
+    key = plain_broker.requests[0].headers["idempotency-key"]
+    assert f"may have arrived: to be sure, repeat with --key {key}\n" in err
 
 
 def on_terminal(environment: dict[str, str], *words: str) -> str:

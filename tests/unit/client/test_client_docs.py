@@ -48,6 +48,13 @@ def test_a_page_escapes_what_roff_would_obey(make_man: ModuleType) -> None:
     assert "\n\\&.de x\n.PP\nA \\en\\-word\n" in page
 
 
+def test_commands_of_inner_groups_have_pages_too(make_man: ModuleType) -> None:
+    inner = click.Group("user", commands={"add": click.Command("add", help="Add a user.")})
+    made = dict(make_man.pages("tool", click.Group("tool", commands={"user": inner})))
+    assert sorted(made) == ["tool-user-add.1", "tool-user.1", "tool.1"]
+    assert ".SH SEE ALSO\n.BR tool\\-user (1)\n" in made["tool-user-add.1"]
+
+
 def test_every_command_has_a_row_in_the_reference() -> None:
     rows = re.findall(r"^\| `(\w+)[^|]*(?:\\\|[^|]*)*\|", REFERENCE.split("## Exit")[0], re.M)
     assert sorted(rows) == sorted(cli.commands)
