@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from grms.client.model import STATES
 from grms.client.session import job_ids
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
-class Word(click.Choice[str]):
-    """One of some upper-case words, in any case; completed as the contract writes them."""
 
-    def __init__(self, words: Sequence[str]) -> None:
-        super().__init__(words, case_sensitive=False)
+def word(
+    name: str, words: Sequence[str], metavar: str, **more: Any
+) -> Callable[[_Command], _Command]:
+    """An operand that is one of some upper-case words, in any case; completed in upper case."""
 
-    def shell_complete(
-        self,
-        ctx: click.Context,  # noqa: ARG002 - click's signature
-        param: click.Parameter,  # noqa: ARG002
-        incomplete: str,
-    ) -> list[CompletionItem]:
-        """The words that begin as typed."""
-        return [CompletionItem(w) for w in self.choices if w.startswith(incomplete.upper())]
+    def complete(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+        return [word for word in words if word.startswith(typed.upper())]
+
+    kind = click.Choice(words, case_sensitive=False)
+    return click.argument(name, metavar=metavar, type=kind, shell_complete=complete, **more)
 
 
 job = click.argument("job", metavar="JOBID", shell_complete=job_ids)
@@ -35,8 +33,8 @@ description = click.argument(
 new_description = click.argument(
     "file", metavar="[FILE]", type=click.Path(allow_dash=True, dir_okay=False), required=False
 )
-state = click.argument("state", metavar="[STATE]", type=Word(STATES), required=False)
-one_state = click.argument("state", metavar="STATE", type=Word(STATES))
+state = word("state", STATES, "[STATE]", required=False)
+one_state = word("state", STATES, "STATE")
 interval = click.option(
     "--interval",
     type=click.FloatRange(min=0.05),
