@@ -160,7 +160,8 @@ class Reader:
                 what = f"{name} {limit} is beyond maxtime {whole}, which limits it too"
                 self._blame(element, (what, f"raise maxtime or lower {name}"))
         bounds = [limit for limit in (whole, wall) if limit is not None]
-        if bounds and duration is not None and duration > timedelta(minutes=min(bounds)):
+        minutes = 0 if duration is None else -(-duration // timedelta(minutes=1))
+        if bounds and minutes > min(bounds):
             what = f"the job is expected to run longer than its limit of {min(bounds)} minutes"
             self._blame(element, (what, "raise the limit or lower executionTime/execDuration"))
 
