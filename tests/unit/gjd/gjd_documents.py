@@ -26,6 +26,23 @@ def job(
     )
 
 
+def argument(
+    name: str = "x", direction: str = "in", url: str = "file:///data/x", tag: str = "file"
+) -> str:
+    """A ``file`` or, by ``tag``, a ``directory``."""
+    return f'<{tag} name="{name}" type="{direction}"><url>{url}</url></{tag}>'
+
+
+def arguments(*items: str) -> str:
+    """The ``arguments`` element."""
+    return f"<arguments>{''.join(items)}</arguments>"
+
+
+def resource(inside: str) -> str:
+    """A whole description that is about its requirements."""
+    return job(before=f"<resource>{inside}</resource>")
+
+
 def refused(text: str | bytes) -> DescriptionError:
     """The refusal of ``text``."""
     with pytest.raises(DescriptionError) as caught:
