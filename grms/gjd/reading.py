@@ -27,7 +27,7 @@ from grms.gjd.model import (
     Requirements,
     Value,
 )
-from grms.gjd.place import mistake_at
+from grms.gjd.place import MAX_MISTAKES, mistake_at
 
 _TRUE = ("true", "1")
 _WORDS = frozenset(
@@ -46,7 +46,7 @@ _GIVE_URL = "put the file where a URL reaches it and write <url>"
 
 
 class Reader:
-    """Reads one tree; ``mistakes`` fills on the way, in document order."""
+    """Reads one tree; ``mistakes`` fills on the way, up to 100."""
 
     def __init__(self) -> None:
         self.mistakes: list[Mistake] = []
@@ -94,7 +94,8 @@ class Reader:
         attribute: str = "",
         code: ErrorCode = ErrorCode.BAD_DESCRIPTION,
     ) -> None:
-        self.mistakes.append(mistake_at(element, *reason, attribute=attribute, code=code))
+        if len(self.mistakes) < MAX_MISTAKES:
+            self.mistakes.append(mistake_at(element, *reason, attribute=attribute, code=code))
 
     def _refuse(self, element: etree._Element, name: str, cure: str, attribute: str = "") -> None:
         reason = f"{name} is not carried out yet", cure

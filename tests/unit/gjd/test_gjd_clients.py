@@ -22,7 +22,8 @@ def javagat(root: str) -> str:
         '<value/><file name="in.txt" type="in"><url>file:////home/u/in.txt</url></file>'
         '<file name="out.txt" type="out"><url>gsiftp://c.example.org//home/u/out.txt</url></file>'
         "</arguments><stdout><url>gsiftp://c.example.org//home/u/stdout</url></stdout>"
-        '<environment><variable name="A">b</variable></environment></executable></simplejob></grmsjob>'
+        '<environment><variable name="A">b</variable></environment>'
+        "</executable></simplejob></grmsjob>"
     )
 
 

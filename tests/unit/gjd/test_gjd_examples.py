@@ -63,19 +63,16 @@ def test_each_entry_names_an_end_and_no_unknown_field(entry):
 
 
 def test_no_two_examples_deliver_to_one_place():
-    urls = [
-        ref.url
-        for entry in MANIFEST
-        for ref in staged(description(entry))
-        if ref.direction.stages_out
-    ]
-    urls += [url for entry in MANIFEST if (url := description(entry).executable.stdout)]
+    jobs = [description(entry) for entry in MANIFEST]
+    urls = [ref.url for job in jobs for ref in staged(job) if ref.direction.stages_out]
+    urls += [job.executable.stdout for job in jobs if job.executable.stdout]
     assert len(urls) == len(set(urls))
 
 
-@pytest.mark.parametrize(
-    "path", sorted((EXAMPLES / "other-sites").glob("*.xml")), ids=lambda p: p.name
-)
+ELSEWHERE = sorted((EXAMPLES / "other-sites").glob("*.xml"))
+
+
+@pytest.mark.parametrize("path", ELSEWHERE, ids=lambda path: path.name)
 def test_the_documents_of_other_sites_are_valid(path):
     assert parse(path.read_bytes()).appid
 

@@ -197,6 +197,8 @@ NAMES = {
     "./": "is the whole working directory",
     "é" * 128: "longer than 255 bytes",
     "a/" + "b" * 256: "longer than 255 bytes",
+    "a/" * 33: "more than 32 components",
+    f"{'a' * 250}/" * 4: "or 1000 bytes",
 }
 
 URLS = {
@@ -303,6 +305,14 @@ def test_words_that_are_not_carried_out(word, text, cure):
     assert word in mistake.what
     assert "is not carried out yet" in mistake.what
     assert cure in mistake.cure
+
+
+def test_no_more_than_a_hundred_mistakes_of_meaning_are_listed():
+    assert len(refused(job(arguments(*[argument("..")] * 500))).mistakes) == 100
+
+
+def test_a_megabyte_in_the_wrong_place_makes_a_short_message():
+    assert len(str(refused(job(arguments(argument("/" + "a" * 900_000)))))) < 1000
 
 
 def test_harmless_repetitions_are_no_conflicts():

@@ -189,6 +189,12 @@ def test_no_more_than_a_hundred_mistakes_of_structure_are_listed():
     assert len(mistakes(job(arguments(*["<vale/>"] * 500)))) == 100
 
 
+def test_a_very_large_document_is_refused_in_the_words_of_the_validator():
+    found = mistakes(job(arguments(*["<vale/>"] * 50_000)))
+    assert found[0].path.endswith("/arguments/vale[1]")
+    assert "This element is not expected" in found[0].what
+
+
 @pytest.mark.parametrize("root", ["job", "GRMSJOB", "qcgJob"])
 def test_another_root_is_refused(root):
     assert only_mistake(f"<{root}/>").what == f"the root is <{root}>, not <grmsjob>"

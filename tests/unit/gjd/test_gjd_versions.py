@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from gjd_documents import EVERYTHING
 from lxml import etree
 
 from grms.gjd.gate import conforms
@@ -23,45 +24,6 @@ from grms.gjd.parse import parse
 
 FILE = '<file name="a" type="in"><url>file:///a</url></file>'
 PROGRAM = f'<executable type="single">{FILE}'
-
-EVERYTHING = """
-<grmsjob appid="all" persistent="1" extension="e" project="p">
-  <simplejob>
-    <resource>
-      <freecpus>1</freecpus><queue>q</queue><freediskspace>2</freediskspace>
-      <diskspace>3</diskspace><freememory>4</freememory>
-      <applications>
-        <application version="1.0" instanceCount="2">blast</application>
-        <application>perl</application>
-      </applications>
-      <capacity>5</capacity><latency hostname="h">6</latency><bandwidth>7</bandwidth>
-      <maxcputime>8</maxcputime><maxwalltime>9</maxwalltime><maxtime>10</maxtime>
-      <cpuspeed>11</cpuspeed><cpucount>+12</cpucount><memory>13</memory>
-      <localrmname>condor</localrmname><hostname>h</hostname><osrelease>r</osrelease>
-      <osversion>v</osversion><ostype>t</ostype><osname>n</osname>
-    </resource>
-    <resource/>
-    <executable type="multiple" count="3" checkpointable="true">
-      <application version="2">render</application>
-      <arguments>
-        <file name="a" type="inout"><url>file:///a</url></file>
-        <value>x</value>
-        <directory name="d" type="out"><url>file:///d</url></directory>
-        <value/>
-      </arguments>
-      <stdin><url>file:///in</url></stdin>
-      <stdout><url>file:///out</url></stdout>
-      <stderr><url>file:///err</url></stderr>
-      <environment><variable name="A">b</variable><variable name="C"/></environment>
-      <checkpoint>
-        <directory name="cd" type="inout"><url>file:///cd</url></directory>
-        <file name="cf" type="out"><url>file:///cf</url></file>
-      </checkpoint>
-    </executable>
-    <executionTime><execDuration>PT9M</execDuration></executionTime>
-  </simplejob>
-</grmsjob>
-"""
 
 
 def test_the_model_holds_all_that_is_carried_out():
@@ -121,7 +83,7 @@ def test_the_model_holds_all_that_is_carried_out():
 
 
 def simple(inside: str) -> str:
-    return f'<grmsjob appid="">{"<simplejob>"}{inside}</simplejob></grmsjob>'
+    return f'<grmsjob appid=""><simplejob>{inside}</simplejob></grmsjob>'
 
 
 VALID = {
