@@ -193,6 +193,8 @@ def test_a_very_large_document_is_refused_in_the_words_of_the_validator():
     found = mistakes(job(arguments(*["<vale/>"] * 50_000)))
     assert found[0].path.endswith("/arguments/vale[1]")
     assert "This element is not expected" in found[0].what
+    many = " ".join(f'a{i}="1"' for i in range(5000))
+    assert len(mistakes(job(attributes=many))) == 100
 
 
 @pytest.mark.parametrize("root", ["job", "GRMSJOB", "qcgJob"])
