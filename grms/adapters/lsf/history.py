@@ -20,8 +20,9 @@ _CODE = re.compile(r"Exited with exit code (\d{1,9})\b", re.ASCII)
 _SIGNAL = re.compile(r"Exited by signal (\d{1,3})\b", re.ASCII)
 _TERM = re.compile(r"TERM_\w+(?:: [^;.]*)?")
 _KILLED = re.compile(r"Signal <KILL> requested by user or administrator")
-_END = re.compile(r"Done successfully|Exited with exit code|Exited by signal|Exited[;.]|Exited$")
-_WENT_ON = re.compile(r"Dispatched to|Starting \(Pid|requeued|Pending:|Submitted from")
+_WHEN = r"^\w{3} \w{3} +\d+ [\d:]+(?: \d{4})?: +"
+_END = re.compile(_WHEN + r"(?:Done successfully|Completed <|Exited\b)", re.ASCII)
+_WENT_ON = re.compile(_WHEN + r"(?:Dispatched|Starting|Job has been requeued|Pending)", re.ASCII)
 _TIMES = re.compile(r"PEND +PSUSP +RUN .*\n *\d+ +\d+ +(\d{1,12})\b", re.ASCII)
 _NOTHING = re.compile(r"No matching job found|is not found", re.IGNORECASE)
 
