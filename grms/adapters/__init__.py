@@ -1,1 +1,1 @@
-"""The edges to batch systems: pure pairs of a command and the parse of its result."""
+"""The edge to batch systems: pure pairs of a command and the parse of its result."""
