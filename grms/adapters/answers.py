@@ -6,42 +6,21 @@ import re
 import shlex
 from collections.abc import Callable, Sequence
 
+from grms.adapters.base import plain_result_error, words
 from grms.broker.ports.batch import CommandResult, Outcome, Submission
 from grms.errors import ErrorCode, SiteError
-
-#: Exit codes of a shell for a program that is not there or may not be run.
-_NO_PROGRAM = (126, 127)
-
-#: Exit codes above this are a shell's word for "the child was killed by signal (code - 128)".
-_SHELL_SIGNAL = 128
 
 
 def text(result: CommandResult, system: str) -> str:
     """Standard output as text. Raises SiteError where the command did not run to its end."""
-    if result.timed_out:
-        raise SiteError(
-            f"{system} did not answer in time", code=ErrorCode.BATCH_SYSTEM_DOWN, transient=True
-        )
-    if result.exit in _NO_PROGRAM:
-        raise SiteError(
-            f"the commands of {system} are not there: {complaint(result)}; "
-            "set the cluster's option 'bin' to the directory that holds them",
-            code=ErrorCode.CONFIGURATION,
-            transient=False,
-        )
-    if result.exit < 0:
-        raise SiteError(
-            f"a command of {system} was killed by signal {-result.exit}",
-            code=ErrorCode.BATCH_SYSTEM_DOWN,
-        )
+    if error := plain_result_error(system, result):
+        raise error
     return result.stdout.decode("utf-8", "replace")
 
 
 def complaint(result: CommandResult) -> str:
     """What a command said went wrong: stderr, or else stdout, on one line and not too long."""
-    said = result.stderr.decode("utf-8", "replace").strip()
-    said = said or result.stdout.decode("utf-8", "replace").strip()
-    return " ".join(said.split())[:500] or f"exit code {result.exit} and no text"
+    return " ".join(words(result).split())[:500] or f"exit code {result.exit} and no text"
 
 
 def down(system: str, result: CommandResult) -> SiteError:
@@ -121,8 +100,3 @@ def seconds(clock: str) -> float:
     for part in parts:
         total = total * 60 + part
     return total
-
-
-def shell_signal(code: int) -> int | None:
-    """The signal that a shell's exit code stands for, or None."""
-    return code - _SHELL_SIGNAL if _SHELL_SIGNAL < code < _SHELL_SIGNAL + 65 else None

@@ -145,7 +145,7 @@ def shepherd(directory: str, number: str, system: Any) -> None:
         )
     with state.locked():
         job = state.get(int(number)) or job
-        job["pid"] = child.pid
+        job |= {"pid": child.pid, "shepherd": os.getpid()}
         state.put(job)
         if job["suspended"] in ("user", "suspend"):
             signal_family(child.pid, signal.SIGSTOP)  # it was asked for before there was a pid
@@ -263,6 +263,19 @@ def stop(target: Path, deadline: float = 60.0) -> None:
         if time.monotonic() > end:
             raise TimeoutError(f"jobs of {target} do not end")
         time.sleep(0.05)
+
+
+def forget(target: Path, number: int) -> None:
+    """A job vanishes without a trace, as when a server loses its data base."""
+    state = State(target / "state")
+    with state.locked():
+        job = state.get(number)
+        if job is None:
+            return
+        if "shepherd" in job:
+            os.kill(job["shepherd"], signal.SIGKILL)
+            signal_family(job["pid"], signal.SIGKILL)
+        (state.jobs / f"{number}.json").unlink()
 
 
 def main(system: Any) -> int:
