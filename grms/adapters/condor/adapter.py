@@ -26,6 +26,9 @@ from grms.broker.ports.batch import (
 )
 from grms.broker.records import Cluster
 
+#: condor_history reads files from the newest record back; those of a busy schedd are large.
+_HISTORY_TIMEOUT = 300.0
+
 
 class Condor:
     """The adapter. Native ids are ``cluster.proc``."""
@@ -67,7 +70,8 @@ class Condor:
 
     def account_command(self, native_ids: Sequence[str]) -> Command:
         """The history; a finished job is there as soon as it leaves the queue."""
-        return self._command("condor_history", "-json", "-attributes", ATTRIBUTES, *native_ids)
+        asked = ("-json", "-attributes", ATTRIBUTES, *native_ids)
+        return self._command("condor_history", *asked, timeout=_HISTORY_TIMEOUT)
 
     def parse_account(self, result: CommandResult) -> Mapping[str, Account]:
         """The jobs whose end the history tells."""
@@ -78,7 +82,10 @@ class Condor:
         """Queue and history, for all tags at once."""
         constraint = f"member(GrmsTag, {{{', '.join(map(submitfile.classad, tags))}}})"
         asked = ("-json", "-attributes", ATTRIBUTES, "-constraint", constraint)
-        return (self._command("condor_q", *asked), self._command("condor_history", *asked))
+        return (
+            self._command("condor_q", *asked),
+            self._command("condor_history", *asked, timeout=_HISTORY_TIMEOUT),
+        )
 
     def parse_find(self, results: Sequence[CommandResult]) -> Mapping[str, tuple[str, ...]]:
         """Tag to ids, from either."""
@@ -132,6 +139,8 @@ class Condor:
         """Processors and memory of the slots, jobs of the schedd."""
         return probe.facts(results)
 
-    def _command(self, name: str, *arguments: str, stdin: bytes = b"") -> Command:
+    def _command(
+        self, name: str, *arguments: str, stdin: bytes = b"", timeout: float = 60.0
+    ) -> Command:
         argv = (answers.program(self._folder, name), *arguments)
-        return Command(argv, stdin=stdin, env=self._env)
+        return Command(argv, stdin=stdin, timeout=timeout, env=self._env)

@@ -29,8 +29,11 @@ _STRANGE = b'[{"ClusterId": 7, "ProcId": 0, "JobStatus": 42}]'
 
 
 @contextmanager
-def site(scratch: Path) -> Iterator[Site]:  # noqa: ARG001 - root's, and closed to "grid"
-    """The pool stays up: it is quick to find and slow to make."""
+def site(scratch: Path) -> Iterator[Site]:
+    """The pool stays up: it is quick to find and slow to make.
+
+    ``scratch`` is not used: root's is closed to the account "grid".
+    """
     transport = _transport()
     workdir = f"/tmp/grms-condor-{uuid.uuid4().hex[:12]}"
     try:
