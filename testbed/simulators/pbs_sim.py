@@ -9,7 +9,6 @@ there to listen to. See core.py for the settings.
 from __future__ import annotations
 
 import getopt
-import json
 import os
 import pwd
 import re
@@ -22,13 +21,9 @@ from typing import Any
 
 import core
 from core import Job, State
-
-VERSION = "23.06.06"
-SERVER = "pbshost"
-QUEUE = "workq"
+from pbs_listing import QUEUE, SERVER, VERSION, attributes, document, full_id, lines, retyped
 
 UNKNOWN, FINISHED, UNAUTHORIZED, BAD_STATE, BAD_QUEUE = 153, 35, 159, 168, 170
-_LETTERS = {"queued": "Q", "running": "R", "ending": "E", "ended": "F"}
 
 
 def command(state: State, job: Job) -> list[str]:
@@ -63,11 +58,6 @@ def deliver(state: State, job: Job) -> None:
     target = Path(job["output"])
     if target.parent.is_dir():
         shutil.copyfile(state.spool(job), target)
-
-
-def full_id(job: Job) -> str:
-    """``3.pbshost``."""
-    return f"{job['id']}.{SERVER}"
 
 
 def say(text: str) -> None:
@@ -157,10 +147,10 @@ def qstat(state: State, arguments: list[str]) -> int:
     wanted, status = _choose(state, ids, history="-x" in options)
     shown = {full_id(job): attributes(state, job) for job in wanted}
     if options.get("-F") == "json":
-        print(_document({"Jobs": _retyped(shown)} if shown else {}))
+        print(document({"Jobs": retyped(shown)} if shown else {}))
     elif "-f" in options:
         for native_id, job in shown.items():
-            print(f"Job Id: {native_id}\n" + "\n".join(_lines(job)) + "\n")
+            print(f"Job Id: {native_id}\n" + "\n".join(lines(job)) + "\n")
     elif shown:
         print("Job id            Name             User              Time Use S Queue")
         print("----------------  ---------------- ----------------  -------- - -----")
@@ -204,114 +194,6 @@ def _find(state: State, native_id: str) -> Job | None:
     return next((job for job in _known(state) if job["id"] == int(number)), None)
 
 
-def attributes(state: State, job: Job) -> dict[str, Any]:
-    """What ``qstat -f`` tells, in its order."""
-    word = _LETTERS[job["state"]]
-    if word == "Q" and job["held"]:
-        word = "H"
-    if word == "R" and job["suspended"]:
-        word = "S"
-    found: dict[str, Any] = {
-        "Job_Name": job["name"],
-        "Job_Owner": f"{job['owner']}@{SERVER}",
-        "job_state": word,
-        "queue": job["queue"],
-        "server": SERVER,
-        "Checkpoint": "u",
-        "ctime": time.ctime(job["submitted"]),
-        "Hold_Types": "u" if job["held"] else "n",
-        "Join_Path": "oe",
-        "Output_Path": f"{SERVER}:{job['output']}",
-        "Priority": 0,
-        "Rerunable": "True" if job["rerunable"] == "y" else "False",
-        "Resource_List": {"ncpus": job["slots"], "nodect": 1, "select": job["select"]},
-        "substate": _substate(job, word),
-        "Variable_List": {"PBS_O_WORKDIR": job["cwd"], "PBS_O_QUEUE": QUEUE},
-    }
-    if "started" in job:
-        wall = int(job.get("ended", time.time()) - job["started"])
-        clock = f"{wall // 3600:02d}:{wall // 60 % 60:02d}:{wall % 60:02d}"
-        used = {"cput": "00:00:00", "mem": "0kb", "ncpus": job["slots"], "walltime": clock}
-        found |= {"resources_used": used, "stime": time.ctime(job["started"]), "run_count": 1}
-    if comment := _comment(state, job):
-        found["comment"] = comment
-    if "wait_status" in job:
-        found["Exit_status"] = exit_status(job)
-    if word == "F":
-        found["history_timestamp"] = int(job["ended"])
-    if job["account"]:
-        found["Account_Name"] = job["account"]
-    return found | {"Submit_arguments": job["arguments"], "project": "_pbs_project_default"}
-
-
-def exit_status(job: Job) -> int:
-    """The code of the script, 256 + signal, or PBS's own word for a limit."""
-    wish, status = job.get("end_wish"), int(job["wait_status"])
-    if wish == "wall":
-        return -29
-    if wish == "qdel":
-        return 271
-    return 256 - status if status < 0 else status
-
-
-def _substate(job: Job, word: str) -> int:
-    if word != "F":
-        return {"Q": 10, "H": 20, "R": 42, "S": 43, "E": 51}[word]
-    if job.get("end_wish") == "qdel":
-        return 91
-    return 92 if job.get("wait_status") == 0 else 93
-
-
-def _comment(state: State, job: Job) -> str:
-    if job["state"] == "queued":
-        slots = state.settings["slots"]
-        if job["slots"] > slots:
-            asked = f"ncpus (R: {job['slots']} A: {slots} T: {slots})"
-            return f"Can Never Run: Insufficient amount of resource: {asked}"
-        return "" if job["held"] else "Not Running: Insufficient amount of resource: ncpus"
-    if "started" not in job or job.get("end_wish") == "qdel":
-        return ""
-    ran = time.strftime("Job run at %a %b %d at %H:%M", time.localtime(job["started"]))
-    ran += f" on ({SERVER}:ncpus={job['slots']})"
-    if "wait_status" not in job:
-        return ran
-    if job.get("end_wish") == "wall":
-        return f"{ran} and exceeded resource walltime"
-    return f"{ran} and " + ("finished" if job["wait_status"] == 0 else "failed")
-
-
-def _lines(job: dict[str, Any]) -> list[str]:
-    flat: list[str] = []
-    for key, value in job.items():
-        if key == "Variable_List":
-            flat.append(f"    {key} = " + ",".join(f"{k}={v}" for k, v in value.items()))
-        elif isinstance(value, dict):
-            flat += [f"    {key}.{name} = {part}" for name, part in value.items()]
-        else:
-            flat.append(f"    {key} = {value}")
-    return [_wrapped(line) for line in flat]
-
-
-def _wrapped(line: str) -> str:
-    """Cut at 78 columns, inside words; what follows begins with a tab."""
-    parts = [line[:78]] + [line[at : at + 70] for at in range(78, len(line), 70)]
-    return "\n\t".join(parts)
-
-
-def _retyped(value: Any) -> Any:
-    """OpenPBS's JSON types text by its looks: a job named 007 is the number 7."""
-    if isinstance(value, dict):
-        return {key: _retyped(part) for key, part in value.items()}
-    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", value):
-        return int(value) if value.isdigit() else float(value)
-    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
-
-
-def _document(body: dict[str, Any]) -> str:
-    head = {"timestamp": int(time.time()), "pbs_version": VERSION, "pbs_server": SERVER}
-    return json.dumps(head | body, indent="\t", separators=(",", ":\t"))
-
-
 def _facts(state: State, server: bool) -> int:
     jobs = state.all()
     running = sum(job["state"] == "running" for job in jobs)
@@ -321,10 +203,10 @@ def _facts(state: State, server: bool) -> int:
     if server:
         facts = {"server_state": "Active", "default_queue": QUEUE, "state_count": count}
         facts |= {"pbs_version": VERSION, "job_history_enable": str(state.settings["history"])}
-        print(_document({"Server": {SERVER: facts}}))
+        print(document({"Server": {SERVER: facts}}))
     else:
         queue = {"queue_type": "Execution", "state_count": count, "enabled": "True"}
-        print(_document({"Queue": {QUEUE: queue | {"started": "True"}}}))
+        print(document({"Queue": {QUEUE: queue | {"started": "True"}}}))
     return 0
 
 
@@ -340,7 +222,7 @@ def pbsnodes(state: State, arguments: list[str]) -> int:
         "resources_available": {"ncpus": state.settings["slots"], "mem": "24684092kb"},
         "resources_assigned": {"ncpus": used},
     }
-    print(_document({"nodes": {SERVER: node}}))
+    print(document({"nodes": {SERVER: node}}))
     return 0
 
 

@@ -44,8 +44,9 @@ _STARTED_NEVER = "(MY.NumJobStarts =?= undefined || MY.NumJobStarts == 0)"
 
 
 def classad(value: str) -> str:
-    """A ClassAd string."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    """A ClassAd string; ``$`` by its number, as it is special in a submit description."""
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\044")
+    return f'"{quoted}"'
 
 
 def render(submission: Submission, requirements: str = "") -> str:
@@ -75,14 +76,14 @@ def render(submission: Submission, requirements: str = "") -> str:
     if submission.wall is not None:
         lines.append(f"allowed_job_duration = {submission.wall + _WALL_MARGIN}")
     if submission.project:
-        lines.append(f"My.ProjectName = {_plain(classad(submission.project))}")
+        lines.append(f"My.ProjectName = {classad(submission.project)}")
     if submission.hold:
         lines.append("hold = True")
     return "\n".join([*lines, "queue 1", ""])
 
 
 def _plain(value: str) -> str:
-    """A value in which ``$`` is no macro."""
+    """A value in which ``$`` is no macro. For ``$$`` there is no way; HTCondor refuses it."""
     return value.replace("$", "$(DOLLAR)")
 
 

@@ -80,6 +80,12 @@ def test_a_dollar_in_a_path_is_no_macro(submission: Submission) -> None:
     assert "arguments = \"'/w/$(DOLLAR)(x) it''s/job.sh'\"" in text
 
 
+def test_a_project_of_odd_characters_is_one_string(submission: Submission) -> None:
+    odd = replace(submission, project='a"b\\c$$(d)')
+    text = CONDOR.submit_command(odd).stdin.decode()
+    assert r'My.ProjectName = "a\"b\\c\044\044(d)"' in text
+
+
 def test_the_script_gives_the_job_a_path_and_a_home(submission: Submission) -> None:
     lines = CONDOR.script(submission).decode().splitlines()
     assert lines[0] == "#!/bin/sh"
