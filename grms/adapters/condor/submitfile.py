@@ -44,9 +44,9 @@ _STARTED_NEVER = "(MY.NumJobStarts =?= undefined || MY.NumJobStarts == 0)"
 
 
 def classad(value: str) -> str:
-    """A ClassAd string; ``$`` by its number, as it is special in a submit description."""
-    quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\044")
-    return f'"{quoted}"'
+    """A ClassAd string in the old syntax of submit descriptions: only a quote is escaped."""
+    printable = re.sub(r"[\x00-\x1f\x7f]", " ", value)
+    return '"' + printable.replace('"', '\\"') + '"'
 
 
 def render(submission: Submission, requirements: str = "") -> str:
@@ -76,7 +76,7 @@ def render(submission: Submission, requirements: str = "") -> str:
     if submission.wall is not None:
         lines.append(f"allowed_job_duration = {submission.wall + _WALL_MARGIN}")
     if submission.project:
-        lines.append(f"My.ProjectName = {classad(submission.project)}")
+        lines.append(f"My.ProjectName = {_plain(classad(submission.project))}")
     if submission.hold:
         lines.append("hold = True")
     return "\n".join([*lines, "queue 1", ""])

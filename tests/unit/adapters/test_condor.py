@@ -80,10 +80,10 @@ def test_a_dollar_in_a_path_is_no_macro(submission: Submission) -> None:
     assert "arguments = \"'/w/$(DOLLAR)(x) it''s/job.sh'\"" in text
 
 
-def test_a_project_of_odd_characters_is_one_string(submission: Submission) -> None:
-    odd = replace(submission, project='a"b\\c$$(d)')
+def test_a_project_adds_no_line_to_the_description(submission: Submission) -> None:
+    odd = replace(submission, project='a"b\nexecutable = /bin/x')
     text = CONDOR.submit_command(odd).stdin.decode()
-    assert r'My.ProjectName = "a\"b\\c\044\044(d)"' in text
+    assert 'My.ProjectName = "a\\"b executable = /bin/x"\n' in text
 
 
 def test_the_script_gives_the_job_a_path_and_a_home(submission: Submission) -> None:
