@@ -44,6 +44,7 @@ class Fork:
     name = "fork"
     traits = Traits(
         accounting_delay=5.0,
+        absence_delay=3.0,  # /proc and the tags are the truth at once; the rest is patience
         can_suspend=True,
         finds_finished=True,
         state_manual="grms.jobside.wrappers",
