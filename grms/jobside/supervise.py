@@ -115,8 +115,11 @@ class Supervisor:
             self.kill_at = time.monotonic() + self.grace
 
     def _send_ranks(self, number: int) -> None:
-        for pid in self.ranks:
-            os.kill(pid, number)  # not reaped yet, so it is still ours
+        for pid in self.ranks:  # not reaped yet, so the ids are still ours
+            try:
+                os.kill(pid, number)
+            except OSError:
+                pass  # it runs as another account now
 
     def _suspend(self) -> None:
         if self.paused_at is None and self.kill_at is None:
