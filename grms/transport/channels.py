@@ -112,7 +112,7 @@ class Helper:
                     f"cannot start {self.target.python!r} on {self.target}: "
                     f"{error.detail or seen.decode(errors='replace').strip() or 'no answer'}; "
                     "the option python names a Python 3.6 or newer there",
-                    transient=not self.channel.get_transport().is_active(),
+                    transient=not (error.detail or seen.strip()),
                 ) from error
 
     def _cut(self, error: OSError | None) -> CutError:
