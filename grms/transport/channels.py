@@ -29,7 +29,13 @@ _START = (
 )
 
 
-def _program() -> bytes:
+def starter() -> str:
+    """What ``python3 -c`` is given: it reads the program from its standard input."""
+    return _START
+
+
+def program() -> bytes:
+    """The program's text with its lengths in front."""
     first, second = (Path(str(module.__file__)).read_bytes() for module in (trees, helper))
     return b"%d %d\n" % (len(first), len(second)) + first + second
 
@@ -47,7 +53,7 @@ class Helper:
         self._buffer = bytearray()
         channel.settimeout(QUIET)
         channel.exec_command(f"{shlex.quote(target.python)} -I -S -c {shlex.quote(_START)}")
-        self.send(_program())
+        self.send(program())
         self._await_ready()
 
     @property
@@ -106,7 +112,7 @@ class Helper:
                     f"cannot start {self.target.python!r} on {self.target}: "
                     f"{error.detail or seen.decode(errors='replace').strip() or 'no answer'}; "
                     "the option python names a Python 3.6 or newer there",
-                    transient=not self.channel.get_transport().is_active(),
+                    transient=not (error.detail or seen.strip()),
                 ) from error
 
     def _cut(self, error: OSError | None) -> CutError:

@@ -173,6 +173,7 @@ def test_a_command_dies_with_its_connection_and_the_next_call_connects_again():
             running.stop()
             thread.join(PATIENCE)
             assert [error.transient for error in caught] == [True]
+            assert "not known" in caught[0].message
             until(lambda: not Path(f"/proc/{pid}").exists())
             sshd_server.start(running.directory)
             until(lambda: transport_answers(transport))

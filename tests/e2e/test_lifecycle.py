@@ -88,7 +88,8 @@ def test_a_job_is_canceled_with_its_children(broker: Broker) -> None:
 
 def test_the_wall_limit_ends_a_job(broker: Broker) -> None:
     text = shell_job("sleep 600").replace(
-        "</executable>", "</executable><executionTime><execDuration>PT1S</execDuration></executionTime>"
+        "</executable>",
+        "</executable><executionTime><execDuration>PT1S</execDuration></executionTime>",
     )
     with broker.client() as client:
         job_id = client.submit(text)
