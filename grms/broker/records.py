@@ -136,6 +136,7 @@ class Attempt:
     account: str = ""
     host: str = ""
     queue: str = ""
+    alternative: int = 0
     native_id: str = ""
     native_state: str = ""
     held: bool = False

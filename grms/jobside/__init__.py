@@ -1,23 +1,90 @@
-"""What runs beside the job: one file of plain Python 3.6 and its standard library, nothing more.
+"""What runs beside the job: plain Python 3.6 and its standard library, nothing more.
 
-The broker copies ``run.py`` to each cluster. What the two agree on:
+``bundle.program()`` packs these modules into one file; the broker copies it to each cluster as
+``<workdir>/bin/grms-run-<digest>.py`` and it is run as ``python3 -I -S PROGRAM VERB ...``.
 
-* ``<workdir>/bin/grms-run-<digest>.py`` is the program, ``<workdir>/inbox/`` takes the news,
-  ``<workdir>/tags/<tag>`` is made, whole, by the wrapper as its first act,
-  ``<workdir>/jobs/<job>/fence`` holds the number of the oldest attempt that may still start,
-  ``<workdir>/jobs/<job>/<attempt>/control/`` belongs to the broker and the wrapper,
-  ``<workdir>/jobs/<job>/<attempt>/work/`` is the job's working directory.
-* ``control/spec.json`` says what to run (keys: version, job_id, attempt, tag, inbox, tags, fence,
-  work, argv, env, stdin, stdout, stderr, type, count, launcher, limits {wall, cpu, memory},
-  heartbeat, grace). Paths are absolute. ``env`` is added to the account's environment.
+What the two agree on
+=====================
+
+* ``<workdir>/inbox/`` takes the news, ``<workdir>/tags/<tag>`` is made, whole, by the wrapper as
+  its first act, ``<workdir>/jobs/<job>/fence`` holds the number of the oldest attempt that may
+  still start, ``<workdir>/jobs/<job>/<attempt>/control/`` belongs to the broker and the wrapper,
+  ``<workdir>/jobs/<job>/<attempt>/work/`` is the job's working directory. The broker makes all
+  these directories; the wrapper makes none.
 * ``control/revoked`` forbids the start; ``control/started`` is made with O_EXCL and makes a second
-  start of the same attempt impossible.
+  start of the same attempt impossible. The wrapper makes ``started`` before its last look at
+  ``revoked`` and ``fence``; who revokes writes first and looks for ``started`` after, so one of
+  the two sees the other.
 * ``control/started.json``, ``control/exit.json`` and each ``inbox/<nanoseconds>-<tag>-<what>.json``
   are written under a dotted temporary name, synced and renamed. They hold one JSON object: tag,
-  job_id, attempt, what (started, exited, refused), at (seconds since the epoch), host, pid,
-  pid_start, boot_id; for exited also exit {code, signal, reason, limit} and
-  usage {wall, cpu, max_rss}; for refused also reason.
+  job_id, attempt, control, what (started, exited, refused), at (seconds since the epoch), host,
+  pid, pid_start (clock ticks since boot), boot_id; for exited also exit {code, signal, reason,
+  limit} and usage {wall, cpu, max_rss}; for refused also reason. A tag file holds the first of
+  these, up to boot_id. The exit evidence is retried for a day if the disk is full.
 * ``control/alive`` is rewritten every ``heartbeat`` seconds while the job runs.
+  ``control/suspended`` is there while the job is suspended, ``control/held`` while a wrapper
+  waits for its release, ``control/wrapper.log`` has what a launched wrapper itself printed.
 
-A refused start ends with exit code 76 (EX_PROTOCOL), a wrapper that cannot do its work with 70.
+control/spec.json
+=================
+
+One JSON object in ASCII (bytes that are not UTF-8 as lone surrogates, ``surrogateescape``):
+
+* ``version``: 1. ``job_id``, ``tag``: strings; ``attempt``: number.
+* ``inbox``, ``tags``: directories; ``fence``: a file, which need not exist; ``work``: a directory.
+  All paths are absolute.
+* ``argv``: the program and its arguments. A program with a slash is relative to ``work``, one
+  without is sought in the PATH of the job's environment. ``env``: object of strings, added to the
+  account's environment.
+* ``stdin``, ``stdout``, ``stderr``: paths, "" or null for /dev/null. Outputs are truncated, then
+  appended to; two that are the same path share one open file, as do all processes of a job.
+* ``type``: single, multiple, mpi or mpichg; ``count``: number of processes. multiple starts
+  ``count`` processes; mpi and mpichg start one, with ``launcher`` (list of words, ``{count}``
+  replaced; default mpirun -np {count}) before ``argv``; single starts one.
+* ``limits``: object; ``wall`` and ``cpu`` in seconds, ``memory`` in MB, null or absent: none.
+* ``heartbeat`` (default 30) and ``grace`` (default 10): seconds.
+
+The job finds GRMS_JOB_ID, GRMS_ATTEMPT, GRMS_TAG, GRMS_RANK (0 to count - 1) and GRMS_COUNT in its
+environment.
+
+How a job ends
+==============
+
+* A job ends when all processes that the wrapper started have ended. When one of several fails the
+  others go on to their end; the first status that is not 0 is the job's.
+* What the job leaves running then is killed, daemons included: the wrapper is their reaper. If the
+  wrapper itself is killed, the processes it started are killed by the kernel.
+* TERM, INT, HUP or QUIT to the wrapper go to all processes of the job; what lives after ``grace``
+  seconds is killed. ``reason`` then says "told to end by SIGTERM" beside the true code or signal.
+  USR1, USR2 and XCPU are passed on to the processes the wrapper started. TSTP suspends the job,
+  CONT resumes it; the wall limit does not run meanwhile.
+* ``limit`` is "wall" (TERM, KILL after grace), "cpu" (of all processes together, also RLIMIT_CPU
+  of each; TERM or the kernel's XCPU) or "memory" (resident memory of all processes together,
+  measured once a second, shared pages counted for each; KILL). A peak shorter than a second may
+  go unseen.
+* A program that cannot be executed has code 127 (not found) or 126 and a ``reason``. If a stream
+  cannot be opened or the wrapper fails there is neither code nor signal but a ``reason``.
+* ``usage.max_rss`` is that of the largest process, in KiB, and never below the few MB of the
+  wrapper's own image, from which the kernel counts on.
+
+Exit status of ``run``: the job's code; 128 + n for signal n; 76 (EX_PROTOCOL) for a refused start;
+70 (EX_SOFTWARE) if there is neither code nor signal.
+
+Verbs
+=====
+
+* ``run SPEC``: do the job in the foreground; this is what batch scripts call.
+* ``launch DIR...``: start a wrapper for each control directory in a session of its own; answers
+  {dir, native_id} once it has left its tag, or {dir, error, log}. ``launch-held`` the same, but
+  the job waits for a CONT.
+* ``status TAGS ID...``: {id, tag, state, started, ended, exit, usage} for those that are known;
+  state is held, running, suspended, ended (there is exit evidence) or orphaned (the wrapper was
+  killed but processes of the job live).
+* ``signal TAGS NAME ID...``: {id, ok, message, gone}. KILL tells the wrapper to end its job, and
+  ends everything by force if it has not a minute after the grace time; STOP and CONT return when
+  the job is stopped or goes on; HOLD is true of held wrappers alone; other names go to the wrapper.
+* ``find TAGS TAG...``: {tag, ids} for those that have a tag file, or a living marked process.
+* ``probe WORKDIR``: facts of the host. ``sweep DIR LIMIT``: name -> base64 of an inbox's oldest.
+
+All but ``run`` print one JSON object {"answers": ...}. Exit status 64 (EX_USAGE) for a wrong call.
 """

@@ -135,9 +135,12 @@ class Traits:
     ``accounting_delay``: how long after a job left the queue its accounting may still be missing.
     ``can_suspend``: suspend and resume are the system's own and need no operator.
     ``finds_finished``: the tag can be looked up after the job left the queue.
+    ``absence_delay``: how long a job must be missing everywhere, in answers that are otherwise
+    sound, before it counts as lost; None leaves that to the site's settings.
     """
 
     accounting_delay: float = 60.0
+    absence_delay: float | None = None
     can_suspend: bool = True
     finds_finished: bool = True
     state_manual: str = ""

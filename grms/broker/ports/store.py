@@ -5,7 +5,7 @@ All raise StoreError when the store cannot be reached or is damaged.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -80,6 +80,10 @@ class JobStore(Protocol):
         """Attempts in these phases, over all jobs, oldest first."""
         ...
 
+    def live_counts(self) -> Mapping[tuple[str, str], int]:
+        """How many attempts, from PLACED to RUNNING, each (cluster, owner) has."""
+        ...
+
     def attempt_by_tag(self, tag: str) -> Attempt | None: ...
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Job | None]:
@@ -89,10 +93,24 @@ class JobStore(Protocol):
         """
         ...
 
+    def live_sites(self) -> Collection[tuple[str, str]]:
+        """The (cluster, account) pairs that have attempts from SUBMITTING to RUNNING."""
+        ...
+
     def claim(
-        self, owner: str, states: Collection[JobState], now: datetime, until: datetime, limit: int
+        self,
+        owner: str,
+        states: Collection[JobState],
+        now: datetime,
+        until: datetime,
+        limit: int,
+        *,
+        wished: bool = False,
     ) -> Sequence[Job]:
-        """Lease due jobs (``due_at <= now``, or an open wish) that nobody holds; oldest first."""
+        """Lease jobs that nobody holds and that are due, or have a new wish; longest due first.
+
+        ``wished``: only those with an open wish. Nothing is written when nothing is found.
+        """
         ...
 
     def renew(self, owner: str, job_ids: Sequence[str], until: datetime) -> None:

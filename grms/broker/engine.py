@@ -1,0 +1,241 @@
+"""The clockwork: claims due work under leases, hands it to rounds and steps, and sleeps.
+
+It keeps nothing that matters in memory: killed at any line, another engine goes on from the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from grms.broker.draft import Draft
+from grms.broker.edges import Edges
+from grms.broker.lifecycle import LIVE, JobState
+from grms.broker.ports.sites import Site
+from grms.broker.records import Attempt, Job, Phase, Wish
+from grms.broker.rounds.cleaning import clean
+from grms.broker.rounds.placing import free_slots, place
+from grms.broker.rounds.recovering import recover
+from grms.broker.rounds.submitting import submit
+from grms.broker.rounds.watching import Watch
+from grms.broker.rounds.wishing import Case, fulfil
+from grms.broker.steps.collect import collect, outputs, settle
+from grms.broker.steps.stage_in import stage_in
+from grms.broker.work import transfers_in
+from grms.errors import GrmsError
+
+log = logging.getLogger(__name__)
+
+_CLAIM = 400
+_TICK = 1.0
+_CLEAN_EVERY = 2.0
+_AFTER_START = frozenset({JobState.STOPPED, JobState.POSTPROCESSING})
+SiteRound = Callable[[Edges, Site, Sequence[tuple[Job, Attempt]]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    job: Job
+    attempt: Attempt | None
+    wishes: tuple[Wish, ...]
+
+
+class Engine:
+    """One engine. ``name`` must be unique among engines of one store, and new at each start."""
+
+    def __init__(self, edges: Edges, name: str) -> None:
+        self._edges = edges
+        self.name = name
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._held: set[str] = set()
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(edges.settings.workers, "grms-work")
+        self._watch = Watch(edges, name, self._pool, self.wake)
+        self._clock = BackgroundScheduler(timezone="UTC")
+
+    def wake(self) -> None:
+        """There may be something to do. Safe from any thread, never blocks."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after what is under way; jobs go on without us."""
+        self._stopping.set()
+        self.wake()
+
+    def run(self) -> None:
+        """Work until ``stop``. Errors of the store are survived: the work waits for it."""
+        self._start_clock()
+        try:
+            while not self._stopping.is_set():
+                self._wake.clear()
+                try:
+                    self.turn()
+                except GrmsError as error:
+                    log.warning("the engine cannot work now: %s", error)
+                self._wake.wait(self._watch.pause(_TICK))
+        finally:
+            self._clock.shutdown(wait=False)
+            self._pool.shutdown(wait=True)
+
+    def _start_clock(self) -> None:
+        lease = self._edges.settings.lease
+        self._clock.add_job(self._renew, "interval", seconds=lease / 3)
+        self._clock.add_job(self._guard, "interval", args=[self._clean], seconds=_CLEAN_EVERY)
+        self._clock.add_job(
+            self._guard,
+            "interval",
+            args=[self._watch.probe_all],
+            seconds=self._edges.settings.probe_interval,
+            next_run_time=self._edges.now(),
+        )
+        self._clock.start()
+
+    def turn(self) -> None:
+        """One pass over everything that is due."""
+        self._watch.look()
+        claimed = self._claim(LIVE - {JobState.QUEUED}, _CLAIM)
+        claimed += self._claim({JobState.QUEUED}, _CLAIM, wished=True)
+        if claimed:
+            self._sort_out(self._load(claimed))
+        slots = free_slots(self._edges, _CLAIM)
+        queued = self._claim({JobState.QUEUED}, slots) if slots else []
+        if queued:
+            self._place(queued)
+
+    def idle(self) -> bool:
+        """True when nothing is under way in this process."""
+        with self._lock:
+            return not self._held
+
+    # -- claiming -----------------------------------------------------------------------------
+
+    def _claim(
+        self, states: Collection[JobState], limit: int, *, wished: bool = False
+    ) -> list[Job]:
+        now = self._edges.now()
+        until = now + timedelta(seconds=self._edges.settings.lease)
+        jobs = list(self._edges.store.claim(self.name, states, now, until, limit, wished=wished))
+        with self._lock:
+            self._held.update(job.id for job in jobs)
+        return jobs
+
+    def _load(self, jobs: Sequence[Job]) -> list[_Claimed]:
+        wishes: dict[str, list[Wish]] = defaultdict(list)
+        for wish in self._edges.store.wishes([job.id for job in jobs]):
+            wishes[wish.job_id].append(wish)
+        return [
+            _Claimed(job, self._edges.newest(job) if job.attempt else None, tuple(wishes[job.id]))
+            for job in jobs
+        ]
+
+    def _renew(self) -> None:
+        with self._lock:
+            held = list(self._held)
+        if held:
+            until = self._edges.now() + timedelta(seconds=self._edges.settings.lease)
+            self._guard(lambda: self._edges.store.renew(self.name, held, until))
+
+    # -- sorting out --------------------------------------------------------------------------
+
+    def _place(self, jobs: Sequence[Job]) -> None:
+        wished = {wish.job_id for wish in self._edges.store.wishes([job.id for job in jobs])}
+        self._sort_out(self._load([job for job in jobs if job.id in wished]))
+        free = [job for job in jobs if job.id not in wished]
+        self._do([job.id for job in free], place, self._edges, free)
+
+    def _sort_out(self, claimed: Sequence[_Claimed]) -> None:
+        """Each claimed job goes to what is to be done for it now."""
+        submits: dict[tuple[str, str], list[tuple[Job, Attempt]]] = defaultdict(list)
+        lookups: dict[tuple[str, str], list[tuple[Job, Attempt]]] = defaultdict(list)
+        settled: list[_Claimed] = []
+        for item in claimed:
+            job, attempt = item.job, item.attempt
+            if item.wishes and job.state not in _AFTER_START:
+                self._do([job.id], fulfil, self._edges, Case(job, attempt, item.wishes))
+            elif attempt is None:
+                self._do([job.id], self._rest, job)
+            elif job.state is JobState.PREPROCESSING and attempt.phase is Phase.SUBMITTING:
+                lookups[attempt.cluster, attempt.account].append((job, attempt))
+            elif job.state is JobState.PREPROCESSING:
+                if attempt.phase is Phase.STAGED or not self._has_input(attempt):
+                    submits[attempt.cluster, attempt.account].append((job, attempt))
+                else:
+                    self._do([job.id], stage_in, self._edges, job, attempt)
+            elif job.state in _AFTER_START:
+                settled.append(item)
+            else:
+                self._do([job.id], self._rest, job)
+        for items in submits.values():
+            self._do([job.id for job, _ in items], self._at_site, submit, items)
+        for items in lookups.values():
+            self._do([job.id for job, _ in items], self._at_site, recover, items)
+        if settled:
+            self._settle(settled)
+
+    def _has_input(self, attempt: Attempt) -> bool:
+        description = self._edges.description(attempt.description)
+        return bool(transfers_in(description, attempt.directory))
+
+    def _settle(self, items: Sequence[_Claimed]) -> None:
+        """Jobs with nothing to deliver end together, the others one by one."""
+        drafts: list[Draft] = []
+        for item in items:
+            if item.attempt is None:
+                continue
+            if outputs(self._edges, item.job, item.attempt):
+                self._do([item.job.id], collect, self._edges, item.job, item.attempt, item.wishes)
+            else:
+                drafts.append(settle(self._edges, item.job, item.attempt, item.wishes))
+        if drafts:
+            self._do([draft.job.id for draft in drafts], self._edges.apply, drafts)
+
+    def _rest(self, job: Job) -> None:
+        """Due, but nothing to do: it waits for news."""
+        self._edges.apply([Draft(job, self._edges.now()).due(None)])
+
+    def _at_site(self, work: SiteRound, items: Sequence[tuple[Job, Attempt]]) -> None:
+        try:
+            site = self._edges.site_of(items[0][1])
+        except GrmsError as error:
+            tries = self._edges.settings.max_tries
+            now = self._edges.now()
+            self._edges.apply([Draft(job, now).retry(error, tries) for job, _ in items])
+            return
+        work(self._edges, site, items)
+
+    # -- doing --------------------------------------------------------------------------------
+
+    def _do(self, job_ids: Sequence[str], work: Callable[..., object], *args: object) -> None:
+        """Run in the pool; the claim on the jobs is ours until it is done."""
+        if job_ids:
+            self._pool.submit(self._work, tuple(job_ids), work, args)
+
+    def _work(
+        self, job_ids: Sequence[str], work: Callable[..., object], args: Sequence[object]
+    ) -> None:
+        try:
+            self._guard(lambda: work(*args))
+        finally:
+            with self._lock:
+                self._held.difference_update(job_ids)
+            self.wake()
+
+    def _clean(self) -> None:
+        clean(self._edges)
+
+    def _guard(self, work: Callable[[], object]) -> None:
+        """An error in one piece of work never stops the others; its claim runs out by itself."""
+        try:
+            work()
+        except GrmsError as error:
+            log.warning("%s", error.message, extra={"detail": error.detail})
+        except Exception:
+            log.exception("a defect in the engine; the work is tried again when its claim runs out")

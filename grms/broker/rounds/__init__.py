@@ -1,0 +1,1 @@
+"""What is done for many jobs at once: placing, submitting, looking up, following, cleaning."""

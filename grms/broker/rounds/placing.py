@@ -1,0 +1,94 @@
+"""Waiting jobs get a cluster, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from grms.broker import layout, matching, scheduling
+from grms.broker.draft import Draft
+from grms.broker.edges import Edges
+from grms.broker.lifecycle import RequestStatus, Trigger
+from grms.broker.records import Attempt, Cluster, Job
+from grms.errors import DescriptionError, ErrorCode, GrmsError
+
+_LONGEST_WAIT = 30.0
+
+
+def free_slots(edges: Edges, most: int) -> int:
+    """How many jobs could be placed now, at most ``most``: there is no use in claiming more."""
+    live = edges.store.live_counts()
+    total = 0
+    for cluster in edges.store.clusters():
+        if cluster.drained:
+            continue
+        limit = cluster.limits.max_jobs
+        if limit is None:
+            return most
+        used = sum(count for (name, _), count in live.items() if name == cluster.name)
+        total += max(0, limit - used)
+    return min(total, most)
+
+
+def place(edges: Edges, jobs: Sequence[Job]) -> int:
+    """Assign clusters to claimed QUEUED jobs. The answer is how many were placed."""
+    clusters = edges.clusters()
+    now = edges.now()
+    measured = {item.cluster: item for item in edges.store.measured()}
+    drafts, waiting = [], []
+    for job in jobs:
+        try:
+            description = edges.description(job.description)
+        except DescriptionError as error:
+            drafts.append(Draft(job, now).fail(error))
+            continue
+        verdicts = tuple(
+            matching.examine(description, cluster, measured.get(name), owner=job.owner, now=now)
+            for name, cluster in clusters.items()
+        )
+        if clusters and not any(verdict.may_fit_later for verdict in verdicts):
+            drafts.append(Draft(job, now).fail(_nowhere(verdicts)))
+        else:
+            waiting.append(scheduling.Waiting(job, verdicts))
+    live: dict[str, int] = {}
+    for (name, _owner), count in edges.store.live_counts().items():
+        live[name] = live.get(name, 0) + count
+    assignments = scheduling.assign(waiting, clusters, live)
+    drafts += [_placed(edges, chosen, clusters[chosen.verdict.cluster]) for chosen in assignments]
+    placed = {chosen.job.id for chosen in assignments}
+    drafts += [_later(edges, item.job) for item in waiting if item.job.id not in placed]
+    edges.apply(drafts)
+    return len(placed)
+
+
+def _placed(edges: Edges, chosen: scheduling.Assignment, cluster: Cluster) -> Draft:
+    job, now = chosen.job, edges.now()
+    number = job.attempt + 1
+    attempt = Attempt(
+        job_id=job.id,
+        number=number,
+        cluster=cluster.name,
+        tag=layout.tag(job.id, number),
+        directory=layout.Layout(cluster.workdir).attempt(job.id, number),
+        description=job.description,
+        created_at=now,
+        account=job.account,
+        host=cluster.host or cluster.name,
+        queue=chosen.verdict.queue,
+        alternative=chosen.verdict.alternative,
+    )
+    draft = Draft(job, now).step(RequestStatus.TASK_RESOURCE).attempt(attempt)
+    text = f"placed on {chosen.verdict.contact}: {chosen.reason}"
+    return draft.go(Trigger.PLACED, RequestStatus.TASK_RESOURCE_DONE, text).due()
+
+
+def _later(edges: Edges, job: Job) -> Draft:
+    draft = Draft(job, edges.now())
+    pause = min(_LONGEST_WAIT, 1.0 + job.tries)
+    return draft.set(tries=job.tries + 1).due(pause)
+
+
+def _nowhere(verdicts: Sequence[matching.Verdict]) -> GrmsError:
+    reasons = "; ".join(
+        f"{verdict.contact}: {', '.join(map(str, verdict.refusals))}" for verdict in verdicts
+    )
+    return GrmsError(f"no cluster can ever run this job: {reasons}", code=ErrorCode.NO_RESOURCE)

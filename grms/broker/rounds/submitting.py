@@ -1,0 +1,130 @@
+"""Staged attempts are handed to a batch system: the intent first, then the call, then the id."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grms.broker.draft import Draft
+from grms.broker.edges import Edges, with_phase
+from grms.broker.layout import control, work
+from grms.broker.lifecycle import RequestStatus, Trigger
+from grms.broker.ports.batch import CommandResult, Submission
+from grms.broker.ports.sites import Site
+from grms.broker.records import Attempt, Job, Phase
+from grms.broker.work import spec, submission
+from grms.errors import GrmsError, SiteError
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An attempt with everything that its submission needs."""
+
+    job: Job
+    attempt: Attempt
+    submission: Submission
+    files: dict[str, bytes]
+
+
+def submit(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> None:
+    """Submit claimed attempts of one site. Each ends SUBMITTED, failed, or to be looked up."""
+    ready = _prepare(edges, site, items)
+    if not ready:
+        return
+    try:
+        site.transport.make_directories(
+            [path for item in ready for path in _directories(item.attempt)]
+        )
+        files: dict[str, bytes] = {}
+        for item in ready:
+            files |= item.files
+        site.transport.write(files)
+    except GrmsError as error:
+        edges.apply(
+            [Draft(i.job, edges.now()).retry(error, edges.settings.max_tries) for i in ready]
+        )
+        return
+    ready = _intend(edges, ready)
+    commands = [site.adapter.submit_command(item.submission) for item in ready]
+    try:
+        results = site.transport.run_many(commands)
+    except SiteError as error:
+        edges.apply([_unsure(edges, item.job, item.attempt, error) for item in ready])
+        return
+    edges.apply(
+        [_outcome(edges, site, item, got) for item, got in zip(ready, results, strict=True)]
+    )
+
+
+def _prepare(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> list[Prepared]:
+    ready = []
+    for job, attempt in items:
+        try:
+            description = edges.description(attempt.description)
+            wanted = submission(description, attempt, site)
+            place = control(attempt.directory)
+            text = json.dumps(spec(description, attempt, site)).encode()
+            files = {f"{place}/spec.json": text, f"{place}/job.sh": site.adapter.script(wanted)}
+        except GrmsError as error:
+            edges.apply([Draft(job, edges.now()).fail(error)])
+            continue
+        ready.append(Prepared(job, attempt, wanted, files))
+    return ready
+
+
+def _directories(attempt: Attempt) -> tuple[str, str]:
+    return control(attempt.directory), work(attempt.directory)
+
+
+def _intend(edges: Edges, ready: Sequence[Prepared]) -> list[Prepared]:
+    """Make the intents durable; whoever lost its claim meanwhile is dropped."""
+    now = edges.now()
+    drafts, attempts = [], []
+    for item in ready:
+        attempt = with_phase(item.attempt, phase=Phase.SUBMITTING, intent_at=now)
+        attempts.append(attempt)
+        # Due again before long: should this process die here, the tag is looked up.
+        draft = Draft(item.job, now).attempt(attempt).step(RequestStatus.TASK_SUBMIT)
+        drafts.append(draft.due(edges.settings.lease))
+    applied = edges.apply(drafts)
+    return [
+        Prepared(job, attempt, item.submission, item.files)
+        for job, attempt, item in zip(applied, attempts, ready, strict=True)
+        if job is not None
+    ]
+
+
+def _outcome(edges: Edges, site: Site, item: Prepared, result: CommandResult) -> Draft:
+    try:
+        native_id = site.adapter.parse_submit(result)
+    except SiteError as error:
+        if error.transient:
+            return _unsure(edges, item.job, item.attempt, error)
+        draft = Draft(item.job, edges.now())
+        draft.attempt(with_phase(item.attempt, phase=Phase.REVOKED))
+        return draft.fail(error)
+    return submitted(edges, item.job, item.attempt, native_id, f"submitted as {native_id}")
+
+
+def submitted(edges: Edges, job: Job, attempt: Attempt, native_id: str, text: str) -> Draft:
+    """The batch system knows the attempt: its id becomes durable."""
+    now = edges.now()
+    draft = Draft(job, now).attempt(
+        with_phase(
+            attempt,
+            phase=Phase.SUBMITTED,
+            native_id=native_id,
+            submitted_at=attempt.submitted_at or now,
+            missing_since=None,
+        )
+    )
+    draft.step(RequestStatus.TASK_SUBMIT_DONE)
+    return draft.go(Trigger.SUBMITTED, RequestStatus.TASK_EXEC_PENDING, text).due(None)
+
+
+def _unsure(edges: Edges, job: Job, attempt: Attempt, error: SiteError) -> Draft:
+    """It may have been accepted: nothing is submitted again before the tag was looked up."""
+    draft = Draft(job, edges.now()).attempt(attempt)
+    draft.note(f"the submission's outcome is not known: {error.message}", code=error.code.value)
+    return draft.due(1.0)

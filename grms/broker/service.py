@@ -1,0 +1,452 @@
+"""One method for each verb of the product: what SOAP, REST and the tests call.
+
+Every verb asks ``access`` first, answers from the store alone, and returns at once: what a user
+wants of a live job is written down as a wish, which the engine carries out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import uuid
+from collections.abc import Callable, Sequence
+
+from grms import __version__
+from grms.broker import access, matching
+from grms.broker.draft import Draft
+from grms.broker.lifecycle import JobState, RequestStatus, Trigger
+from grms.broker.ports.clock import Clock
+from grms.broker.ports.staging import Stager
+from grms.broker.ports.store import Acceptance, JobQuery, Store
+from grms.broker.records import (
+    ApplicationAccess,
+    EventKind,
+    FileDir,
+    FileRole,
+    Job,
+    JobEvent,
+    NewEvent,
+    Notification,
+    Principal,
+    Wish,
+    WishKind,
+)
+from grms.broker.views import AttemptInfo, JobInfo
+from grms.broker.work import transfers_in, transfers_out
+from grms.errors import (
+    ConflictError,
+    DescriptionError,
+    ErrorCode,
+    GrmsError,
+    Mistake,
+    RequestError,
+    StagingError,
+    StateError,
+)
+from grms.gjd.model import JobDescription
+from grms.gjd.parse import parse
+
+_ID_TRIES = 20
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+class Service:
+    """The verbs. ``wake`` tells the engine that there is something to do; it must not block."""
+
+    delivers_notifications = False
+
+    def __init__(
+        self, store: Store, stager: Stager, clock: Clock, wake: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._stager = stager
+        self._clock = clock
+        self._wake = wake
+
+    # -- jobs ---------------------------------------------------------------------------------
+
+    def submit(self, caller: Principal, text: str, *, key: str = "") -> Acceptance:
+        """Accept a job; when this returns, it is on disk.
+
+        The same ``key`` of the same caller gives the same job again, with the same text; with
+        another text it raises RequestError(KEY_REUSED).
+        """
+        access.demand(caller, "submit")
+        if key and not _KEY.fullmatch(key):
+            raise RequestError(
+                "an idempotency key is 1 to 200 printable ASCII characters without blanks"
+            )
+        description = self.test(caller, text)
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        accepted = self._accept(caller, description, text, key, digest)
+        self._wake()
+        return accepted
+
+    def _accept(
+        self, caller: Principal, description: JobDescription, text: str, key: str, digest: str
+    ) -> Acceptance:
+        now = self._clock.now()
+        event = NewEvent(EventKind.ACCEPTED, now, f"accepted from {caller.name}", {"to": "QUEUED"})
+        for _ in range(_ID_TRIES):
+            job = Job(
+                id=job_id(
+                    int(now.timestamp() * 1000), description.appid, secrets.randbelow(10_000)
+                ),
+                owner=caller.name,
+                account=caller.account,
+                appid=description.appid,
+                project=description.project or "",
+                description=text,
+                persistent=description.persistent,
+                submitted_at=now,
+                due_at=now,
+            )
+            try:
+                return self._store.accept(job, [event], key=key, digest=digest)
+            except ConflictError:
+                continue
+        raise GrmsError("no free job id was found; submit again", transient=True)
+
+    def test(self, caller: Principal, text: str) -> JobDescription:
+        """Check a description without submitting it. Raises DescriptionError with all mistakes."""
+        access.demand(caller, "test")
+        description = parse(text)
+        mistakes = list(self._unreachable(description))
+        if mistakes:
+            raise DescriptionError(mistakes)
+        return description
+
+    def _unreachable(self, description: JobDescription) -> Sequence[Mistake]:
+        """URLs that can never be moved, found before anything is accepted."""
+        found = []
+        plans = [(item.url, False) for item in transfers_in(description, "")]
+        plans += [(item.url, True) for item in transfers_out(description, "")]
+        for url, writing in plans:
+            try:
+                self._stager.check(url, writing=writing)
+            except StagingError as error:
+                found.append(Mistake(0, f"url {url}", error.message, code=error.code))
+        return found
+
+    def cancel(self, caller: Principal, job_id: str) -> Wish:
+        """Wish the job's end; repeated until there is proof."""
+        return self._wish(caller, job_id, WishKind.CANCEL)
+
+    def suspend(self, caller: Principal, job_id: str, text: str = "") -> Wish:
+        """Wish the job held."""
+        return self._wish(caller, job_id, WishKind.SUSPEND, text)
+
+    def resume(self, caller: Principal, job_id: str, text: str = "") -> Wish:
+        """Wish a suspended job to go on."""
+        return self._wish(caller, job_id, WishKind.RESUME, text)
+
+    def migrate(self, caller: Principal, job_id: str, text: str = "") -> Wish:
+        """Wish the job moved to where it is better off."""
+        return self._wish(caller, job_id, WishKind.MIGRATE, text)
+
+    def _wish(self, caller: Principal, job_id: str, kind: WishKind, text: str = "") -> Wish:
+        job = self._job(caller, kind.value, job_id)
+        if text:
+            self.test(caller, text)
+        self._allow(job, kind)
+        now = self._clock.now()
+        wish = Wish(job.id, kind, now, caller.name, text)
+        event = NewEvent(
+            EventKind.WISH, now, f"{caller.name} wishes: {kind.value}", {"wish": kind.value}
+        )
+        wish = self._store.wish(wish, event)
+        self._wake()
+        return wish
+
+    def _allow(self, job: Job, kind: WishKind) -> None:
+        if job.state.is_end:
+            raise StateError(
+                f"job {job.id} is {job.state.value}: it can no longer be {_DONE[kind]}"
+            )
+        open_kinds = {wish.kind for wish in self._store.wishes([job.id])}
+        if WishKind.CANCEL in open_kinds and kind is not WishKind.CANCEL:
+            raise StateError(f"job {job.id} is being canceled: it cannot be {_DONE[kind]}")
+        suspended = job.state is JobState.SUSPENDED
+        if kind is WishKind.RESUME and not suspended and WishKind.SUSPEND not in open_kinds:
+            raise StateError(f"job {job.id} is {job.state.value}: only a suspended job is resumed")
+        if kind is WishKind.SUSPEND and suspended:
+            raise StateError(f"job {job.id} is suspended already")
+        if kind is not WishKind.CANCEL and job.state in (JobState.STOPPED, JobState.POSTPROCESSING):
+            raise StateError(
+                f"job {job.id} is {job.state.value}: too late, it cannot be {_DONE[kind]}"
+            )
+
+    def release(self, caller: Principal, job_id: str) -> Job:
+        """Let a parked job try again from the queue."""
+        job = self._job(caller, "release", job_id)
+        if not job.parked:
+            raise StateError(f"job {job.id} is not parked")
+        draft = Draft(job, self._clock.now()).clear_error()
+        draft.go(Trigger.REPLACE, RequestStatus.TASK_QUEUED, f"released by {caller.name}").due()
+        applied = self._store.apply([draft.change()])[0]
+        if applied is None:
+            raise ConflictError(f"job {job.id} changed meanwhile; try again")
+        self._wake()
+        return applied
+
+    # -- lists --------------------------------------------------------------------------------
+
+    def list(self, caller: Principal, state: JobState | None = None) -> Sequence[str]:
+        """The caller's job ids, newest first."""
+        access.demand(caller, "list")
+        return self._store.job_ids(JobQuery(owner=caller.name, states=_only(state)))
+
+    def list_project(
+        self, caller: Principal, project: str, state: JobState | None = None
+    ) -> Sequence[str]:
+        """The job ids of a project: all for its members and administrators, else the caller's."""
+        access.demand(caller, "list_project")
+        member = caller.admin or project in caller.projects
+        owner = None if member else caller.name
+        return self._store.job_ids(JobQuery(owner=owner, project=project, states=_only(state)))
+
+    def list_all(self, caller: Principal, state: JobState | None) -> Sequence[str]:
+        """The job ids of everybody."""
+        access.demand(caller, "list_all")
+        return self._store.job_ids(JobQuery(states=_only(state)))
+
+    # -- information --------------------------------------------------------------------------
+
+    def info(self, caller: Principal, job_id: str) -> JobInfo:
+        """The job with its newest history entry."""
+        job = self._job(caller, "info", job_id)
+        entries = self._entries(job.id)
+        return JobInfo(job, entries[-1] if entries else None, len(entries))
+
+    def history(self, caller: Principal, job_id: str) -> Sequence[AttemptInfo]:
+        """One entry for each placement, oldest first."""
+        return self._entries(self._job(caller, "history", job_id).id)
+
+    def events(self, caller: Principal, job_id: str, after: int = 0) -> Sequence[JobEvent]:
+        """The job's whole story, proofs included, after event number ``after``."""
+        return self._store.events(self._job(caller, "events", job_id).id, after=after)
+
+    def find_resources(self, caller: Principal, text: str) -> Sequence[str]:
+        """Job manager contacts of the clusters that fit, best first."""
+        access.demand(caller, "find_resources")
+        return [verdict.contact for verdict in self.explain(caller, text) if verdict.fits]
+
+    def explain(self, caller: Principal, text: str) -> Sequence[matching.Verdict]:
+        """What each cluster says to a description: fits, or every requirement that refuses."""
+        access.demand(caller, "explain")
+        description = parse(text)
+        measured = {item.cluster: item for item in self._store.measured()}
+        now = self._clock.now()
+        verdicts = [
+            matching.examine(
+                description, cluster, measured.get(cluster.name), owner=caller.name, now=now
+            )
+            for cluster in self._store.clusters()
+        ]
+        return sorted(verdicts, key=lambda verdict: (not verdict.fits, verdict.contact))
+
+    def describe(self, full: bool) -> str:
+        """What this service is, in one line or in full."""
+        short = f"GRMS {__version__}, grid resource broker, interface 1.9.6"
+        if not full:
+            return short
+        clusters = ", ".join(sorted(c.contact for c in self._store.clusters())) or "none"
+        return (
+            f"{short}. Takes jobs described in GJD (grmsjob 1.9.6 and 1.9.0), places them on "
+            f"clusters, moves their files and follows them to their end. Clusters: {clusters}."
+        )
+
+    # -- application and files ----------------------------------------------------------------
+
+    def register_application(self, caller: Principal, job_id: str, location: str, pid: int) -> None:
+        """Say where the running application listens for checkpoint calls."""
+        job = self._live(caller, "register_application", job_id)
+        if not re.match(r"https?://\S+$", location):
+            raise RequestError(f"service_location {location!r} is not an http or https URL")
+        if pid < 0:
+            raise RequestError(f"pid {pid} is not a process id")
+        self._store.set_access(job.id, ApplicationAccess(location, pid))
+
+    def unregister_application(self, caller: Principal, job_id: str) -> None:
+        """Forget the application's address. Raises RequestError if there is none."""
+        job = self._job(caller, "unregister_application", job_id)
+        if not self._store.set_access(job.id, None):
+            raise _no_access(job_id)
+
+    def application(self, caller: Principal, job_id: str) -> ApplicationAccess:
+        """Where the application listens. Raises RequestError if it has not said."""
+        found = self._store.access(self._job(caller, "application", job_id).id)
+        if found is None:
+            raise _no_access(job_id)
+        return found
+
+    def add_files(
+        self, caller: Principal, job_id: str, role: FileRole, files: Sequence[FileDir]
+    ) -> Sequence[GrmsError | None]:
+        """Register output or checkpoint files; one outcome for each, None for success."""
+        job = self._live(caller, "add_files", job_id)
+        outcomes = [self._refuse_file(item) for item in files]
+        good = [item for item, error in zip(files, outcomes, strict=True) if error is None]
+        added = iter(self._store.add_files(job.id, role, good))
+        return [
+            error
+            if error is not None or next(added)
+            else _file_error(item, "is registered already")
+            for item, error in zip(files, outcomes, strict=True)
+        ]
+
+    def _refuse_file(self, item: FileDir) -> GrmsError | None:
+        if not safe_name(item.name):
+            return _file_error(item, "is not a name inside the job's directory")
+        if item.logical:
+            return RequestError(
+                f"{item.name}: logical file ids are not carried out yet; give a URL",
+                code=ErrorCode.NOT_CARRIED_OUT,
+            )
+        try:
+            self._stager.check(item.path, writing=True)
+        except StagingError as error:
+            return error
+        return None
+
+    def files(self, caller: Principal, job_id: str, role: FileRole) -> Sequence[FileDir]:
+        """The registered files of a role."""
+        return self._store.files(self._job(caller, "files", job_id).id, role)
+
+    def delete_files(
+        self, caller: Principal, job_id: str, role: FileRole, files: Sequence[FileDir]
+    ) -> Sequence[GrmsError | None]:
+        """Take registrations back; one outcome for each, None for success."""
+        job = self._live(caller, "delete_files", job_id)
+        deleted = self._store.delete_files(job.id, role, files)
+        return [
+            None if done else _file_error(item, "is not registered")
+            for item, done in zip(files, deleted, strict=True)
+        ]
+
+    # -- notification -------------------------------------------------------------------------
+
+    def register_notification(
+        self,
+        caller: Principal,
+        job_id: str,
+        *,
+        event_type: str,
+        protocol: str,
+        destination: str,
+        append: bool = False,
+        format: str = "",
+        users: Sequence[str] = (),
+    ) -> str:
+        """Store a listener; the answer is its id."""
+        job = self._live(caller, "register_notification", job_id)
+        if event_type not in ("STATUS", "REQUEST"):
+            raise RequestError(f"eventType {event_type!r}: expected STATUS or REQUEST")
+        if protocol not in _PROTOCOLS:
+            raise RequestError(f"protocol {protocol!r}: expected {', '.join(_PROTOCOLS)}")
+        if not destination and not users:
+            raise RequestError("a notification needs a destination, or users to tell")
+        notification = Notification(
+            id=f"n-{uuid.uuid4().hex}",
+            job_id=job.id,
+            owner=caller.name,
+            event_type=event_type,
+            protocol=protocol,
+            destination=destination,
+            append=append,
+            format=format,
+            users=tuple(users),
+            created_at=self._clock.now(),
+        )
+        self._store.add_notification(notification)
+        return notification.id
+
+    def notifications(self, caller: Principal, job_id: str) -> Sequence[Notification]:
+        """The listeners of a job."""
+        return self._store.notifications(self._job(caller, "notifications", job_id).id)
+
+    def notification(
+        self, caller: Principal, job_id: str | None, notification_id: str
+    ) -> Notification:
+        """One listener. Raises RequestError(UNKNOWN_NOTIFICATION)."""
+        found = self._store.notification(notification_id)
+        if found is None or (job_id is not None and found.job_id != job_id):
+            raise RequestError(
+                f"there is no notification {notification_id!r}"
+                + (f" of job {job_id}" if job_id else ""),
+                code=ErrorCode.UNKNOWN_NOTIFICATION,
+            )
+        self._job(caller, "notification", found.job_id)
+        return found
+
+    def unregister_notification(
+        self, caller: Principal, job_id: str | None, notification_id: str
+    ) -> None:
+        """Delete a listener."""
+        found = self.notification(caller, job_id, notification_id)
+        self._store.delete_notification(found.id)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _job(self, caller: Principal, verb: str, job_id: str) -> Job:
+        job = self._store.job(job_id)
+        access.demand(caller, verb, job)
+        return job
+
+    def _live(self, caller: Principal, verb: str, job_id: str) -> Job:
+        job = self._job(caller, verb, job_id)
+        if job.state.is_end:
+            raise StateError(
+                f"job {job.id} is {job.state.value}: nothing can be registered any more"
+            )
+        return job
+
+    def _entries(self, job_id: str) -> Sequence[AttemptInfo]:
+        found = self._store.access(job_id)
+        location = found.service_location if found else ""
+        attempts = self._store.attempts(job_id)
+        newest = attempts[-1].number if attempts else 0
+        return [AttemptInfo(a, location if a.number == newest else "") for a in attempts]
+
+
+_PROTOCOLS = ("SOAP", "GASS", "SOCKET", "PROFILE", "SMS", "MAIL")
+_DONE = {
+    WishKind.CANCEL: "canceled",
+    WishKind.SUSPEND: "suspended",
+    WishKind.RESUME: "resumed",
+    WishKind.MIGRATE: "migrated",
+}
+
+
+def job_id(milliseconds: int, appid: str, number: int) -> str:
+    """``<epoch ms>_<appid>_<number>``, as the only ids of the family on record look (QCG).
+
+    Blanks and ``=`` would break the shell pipelines that read ids, ``/`` the job's directory.
+    """
+    name = re.sub(r"[^A-Za-z0-9.-]+", "_", appid)[:40].strip("._") or "job"
+    return f"{milliseconds}_{name}_{number:04d}"
+
+
+def safe_name(name: str) -> bool:
+    """True for a relative path that stays inside a directory; ``.`` is the directory itself."""
+    if name in (".", "./"):
+        return True
+    parts = name.split("/")
+    return bool(name) and not any(
+        part in ("", ".", "..") or not part.isprintable() for part in parts
+    )
+
+
+def _only(state: JobState | None) -> tuple[JobState, ...]:
+    return () if state is None else (state,)
+
+
+def _file_error(item: FileDir, what: str) -> RequestError:
+    return RequestError(f"{item.name!r} to {item.path!r} {what}", code=ErrorCode.UNKNOWN_FILE)
+
+
+def _no_access(job_id: str) -> RequestError:
+    return RequestError(
+        f"job {job_id} has no registered application", code=ErrorCode.NO_APPLICATION_ACCESS
+    )

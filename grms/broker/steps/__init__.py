@@ -1,0 +1,1 @@
+"""What is done for one job at a time: moving its files in and out."""

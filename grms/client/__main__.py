@@ -1,0 +1,7 @@
+"""``python -m grms.client`` is ``grms-client``."""
+
+from __future__ import annotations
+
+from grms.client.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The commands of ``grms-client``, a module per group of operations."""

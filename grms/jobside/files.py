@@ -1,0 +1,118 @@
+"""Files that are whole or absent, on paths of bytes: an execution host may have any locale."""
+
+import json
+import os
+import time
+
+
+def raw(text: str) -> bytes:
+    """The bytes a string of a specification stands for, whatever the locale here."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def text(data: bytes) -> str:
+    """The inverse of ``raw``: any bytes, losslessly."""
+    return data.decode("utf-8", "surrogateescape")
+
+
+def write_whole(path: bytes, data: bytes, exclusive: bool = False) -> bool:
+    """Write under a dotted name, sync, rename. ``exclusive``: False if ``path`` existed before.
+
+    Raises OSError, and then leaves nothing behind.
+    """
+    folder, name = os.path.split(path)
+    part = os.path.join(folder, b"." + name + b"." + str(os.getpid()).encode() + b".part")
+    try:
+        _write(part, data)
+        made = _link(part, path) if exclusive else _rename(part, path)
+        sync_directory(folder)
+        return made
+    finally:
+        try:
+            os.unlink(part)
+        except OSError:
+            pass  # renamed away, or never made
+
+
+def _write(path: bytes, data: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        while data:
+            data = data[os.write(handle, data) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _rename(part: bytes, path: bytes) -> bool:
+    os.rename(part, path)
+    return True
+
+
+def _link(part: bytes, path: bytes) -> bool:
+    try:
+        os.link(part, path)
+        return True
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        if os.path.exists(path):
+            return False
+        return _rename(part, path)
+
+
+def sync_directory(folder: bytes) -> None:
+    """Make the names in ``folder`` durable."""
+    handle = os.open(folder or b".", os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def dump(value: object) -> bytes:
+    """JSON in ASCII: lone surrogates become escapes and come back as they were."""
+    return json.dumps(value, sort_keys=True).encode("ascii") + b"\n"
+
+
+def load(path: bytes) -> "dict[str, object] | None":
+    """The JSON object in a file; None when there is no such file or no whole object in it."""
+    try:
+        with open(path, "rb") as stream:
+            value = json.loads(stream.read().decode("ascii"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def news_name(tag: str, what: str) -> bytes:
+    """A name in the inbox: news sort by time."""
+    return raw("%019d-%s-%s.json" % (int(time.time() * 1e9), tag, what))
+
+
+def keep_trying(targets: "list[tuple[bytes, float]]", data: bytes) -> bool:
+    """Write ``data`` to each path, retrying each for its number of seconds; True if one is there.
+
+    A full disk, a quota, a server that is away: all of them pass. A directory that is gone was
+    removed by the broker and is waited for only a minute.
+    """
+    begin, pause, written = time.monotonic(), 0.05, False
+    waiting = list(targets)
+    while waiting:
+        passed = time.monotonic() - begin
+        rest = []
+        for path, patience in waiting:
+            try:
+                write_whole(path, data)
+                written = True
+            except FileNotFoundError:
+                if passed < min(patience, 60):
+                    rest.append((path, patience))
+            except OSError:
+                if passed < patience:
+                    rest.append((path, patience))
+        waiting = rest
+        if waiting:
+            time.sleep(pause)
+            pause = min(pause * 2, 15)
+    return written

@@ -1,0 +1,5 @@
+"""``grms-server``: reads Settings, builds the edges, wires them, serves."""
+
+from grms.server.cli import main
+
+__all__ = ["main"]

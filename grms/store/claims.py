@@ -1,0 +1,109 @@
+"""Who works on which job: leases on due jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, case, exists, func, or_, select, update
+
+from grms.broker.lifecycle import JobState
+from grms.broker.records import Job
+from grms.store import rows
+from grms.store.database import Database
+from grms.store.schema import jobs, wishes
+
+#: Ids in one IN list: far below every database's limit of parameters.
+PORTION = 500
+
+
+def in_portions(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut a long list so that each part fits into one statement."""
+    for start in range(0, len(items), PORTION):
+        yield items[start : start + PORTION]
+
+
+class Claims:
+    """The part of the store that leases due jobs to engines.
+
+    ``claim_at`` is when a job becomes claimable: its ``due_at``, or sooner for a wish. ``woken``
+    marks a wish that came since the last claim, so that an engine that did not know of it cannot
+    put the job off again.
+    """
+
+    _database: Database
+
+    def claim(
+        self,
+        owner: str,
+        states: Collection[JobState],
+        now: datetime,
+        until: datetime,
+        limit: int,
+        *,
+        wished: bool = False,
+    ) -> Sequence[Job]:
+        """Lease due jobs in these states that nobody holds; those longest due first."""
+        found = select(jobs.c.seq).where(
+            jobs.c.state.in_(states),
+            jobs.c.claim_at <= now,
+            or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now),
+        )
+        if wished:
+            is_open = (wishes.c.job_id == jobs.c.id) & wishes.c.done_at.is_(None)
+            found = found.where(exists().where(is_open))
+        if limit <= 0 or not self._database.read(lambda c: c.execute(found.limit(1)).first()):
+            return []
+
+        def work(connection: Connection) -> list[Job]:
+            due = (
+                found.order_by(jobs.c.claim_at, jobs.c.seq)
+                .limit(limit)
+                # On PostgreSQL a row that an administrator's transaction holds stops nobody;
+                # SQLite, where a writer is alone, has no such clause.
+                .with_for_update(skip_locked=True)
+            )
+            chosen = list(connection.scalars(due))
+            if not chosen:
+                return []
+            leased = connection.execute(
+                update(jobs)
+                .where(jobs.c.seq.in_(chosen))
+                .values(lease_owner=owner, lease_until=until, woken=False)
+                .returning(jobs)
+            )
+            by_seq = {row.seq: rows.job(row) for row in leased}
+            return [by_seq[seq] for seq in chosen]
+
+        return self._database.write(work)
+
+    def renew(self, owner: str, job_ids: Sequence[str], until: datetime) -> None:
+        """Prolong leases that ``owner`` still holds."""
+
+        def work(connection: Connection) -> None:
+            for portion in in_portions(job_ids):
+                connection.execute(
+                    update(jobs)
+                    .where(jobs.c.id.in_(portion), jobs.c.lease_owner == owner)
+                    .values(lease_until=until)
+                )
+
+        if job_ids:
+            self._database.write(work)
+
+    def next_due(self, states: Collection[JobState]) -> datetime | None:
+        """When the next job can be claimed; for a leased one not before its lease ends."""
+        free_at = case(
+            (
+                or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= jobs.c.claim_at),
+                jobs.c.claim_at,
+            ),
+            else_=jobs.c.lease_until,
+        )
+        statement = select(func.min(free_at)).where(
+            jobs.c.state.in_(states), jobs.c.claim_at.is_not(None)
+        )
+        found: datetime | None = self._database.read(
+            lambda connection: connection.scalar(statement)
+        )
+        return found

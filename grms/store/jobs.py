@@ -1,0 +1,251 @@
+"""Jobs as a whole: accepting, reading, and applying changes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Select, case, func, literal, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from grms.broker.ports.store import Acceptance, JobQuery
+from grms.broker.records import ON_RESOURCE, Attempt, Change, Job, NewEvent, Phase, WishDone
+from grms.errors import ConflictError, ErrorCode, RequestError
+from grms.store import rows
+from grms.store.database import Database, insert, inserted, upsert
+from grms.store.events import add_events
+from grms.store.schema import UtcTime, attempts, jobs, submission_keys, wishes
+
+#: Characters of an idempotency key; PostgreSQL limits the length of what it indexes.
+LONGEST_KEY = 255
+
+_LIVE = ON_RESOURCE | {Phase.PLACED, Phase.STAGED}
+
+
+def unknown_job(job_id: str) -> RequestError:
+    """The error for an id that is not in the store."""
+    return RequestError(f"there is no job {job_id!r}", code=ErrorCode.UNKNOWN_JOB)
+
+
+def require_job(connection: Connection, job_id: str) -> None:
+    """Raises RequestError(UNKNOWN_JOB)."""
+    if connection.execute(select(jobs.c.seq).where(jobs.c.id == job_id)).first() is None:
+        raise unknown_job(job_id)
+
+
+def read_job(connection: Connection, job_id: str) -> Job:
+    """Raises RequestError(UNKNOWN_JOB)."""
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+    if row is None:
+        raise unknown_job(job_id)
+    return rows.job(row)
+
+
+class Jobs:
+    """The part of the store that holds jobs and attempts."""
+
+    _database: Database
+
+    def accept(
+        self, job: Job, events: Sequence[NewEvent], *, key: str = "", digest: str = ""
+    ) -> Acceptance:
+        """See ``grms.broker.ports.store.JobStore``."""
+
+        if len(key) > LONGEST_KEY:
+            raise RequestError(
+                f"the idempotency key has {len(key)} characters; at most {LONGEST_KEY} are taken"
+            )
+
+        def work(connection: Connection) -> Acceptance:
+            if key and not _take_key(connection, job, key, digest):
+                return Acceptance(_accepted_before(connection, job.owner, key, digest), True)
+            return Acceptance(_insert_job(connection, job, events))
+
+        try:
+            return self._database.write(work)
+        except ConflictError as error:
+            raise ConflictError(f"there is a job {job.id!r} already") from error
+
+    def job(self, job_id: str) -> Job:
+        """Raises RequestError(UNKNOWN_JOB)."""
+        return self._database.read(lambda connection: read_job(connection, job_id))
+
+    def jobs(self, query: JobQuery) -> Sequence[Job]:
+        """Jobs that fit, newest first. Raises RequestError(UNKNOWN_JOB) for ``after``."""
+        return self._database.read(
+            lambda connection: [
+                rows.job(row)
+                for row in connection.execute(_listing(connection, query, select(jobs)))
+            ]
+        )
+
+    def job_ids(self, query: JobQuery) -> Sequence[str]:
+        """Ids of jobs that fit, newest first; nothing else of them is loaded."""
+        return self._database.read(
+            lambda connection: list(
+                connection.scalars(_listing(connection, query, select(jobs.c.id)))
+            )
+        )
+
+    def attempts(self, job_id: str) -> Sequence[Attempt]:
+        """All attempts of a job, oldest first."""
+        statement = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.number)
+        return self._attempts(statement)
+
+    def attempts_in(
+        self, phases: Collection[Phase], *, cluster: str | None = None
+    ) -> Sequence[Attempt]:
+        """Attempts in these phases, over all jobs, oldest first."""
+        statement = select(attempts).where(attempts.c.phase.in_(phases))
+        if cluster is not None:
+            statement = statement.where(attempts.c.cluster == cluster)
+        order = (attempts.c.created_at, attempts.c.job_id, attempts.c.number)
+        return self._attempts(statement.order_by(*order))
+
+    def live_counts(self) -> Mapping[tuple[str, str], int]:
+        """How many attempts, from PLACED to RUNNING, each (cluster, owner) has."""
+        statement = (
+            select(attempts.c.cluster, jobs.c.owner, func.count())
+            .join(jobs, jobs.c.id == attempts.c.job_id)
+            .where(attempts.c.phase.in_(_LIVE))
+            .group_by(attempts.c.cluster, jobs.c.owner)
+        )
+        return self._database.read(
+            lambda connection: {
+                (cluster, owner): count for cluster, owner, count in connection.execute(statement)
+            }
+        )
+
+    def live_sites(self) -> Collection[tuple[str, str]]:
+        """The (cluster, account) pairs that have attempts from SUBMITTING to RUNNING."""
+        statement = (
+            select(attempts.c.cluster, attempts.c.account)
+            .where(attempts.c.phase.in_(ON_RESOURCE))
+            .distinct()
+        )
+        return self._database.read(
+            lambda connection: {(row[0], row[1]) for row in connection.execute(statement)}
+        )
+
+    def attempt_by_tag(self, tag: str) -> Attempt | None:
+        """The attempt with this tag, if any."""
+        found = self._attempts(select(attempts).where(attempts.c.tag == tag))
+        return found[0] if found else None
+
+    def apply(self, changes: Sequence[Change]) -> Sequence[Job | None]:
+        """See ``grms.broker.ports.store.JobStore``."""
+        if not changes:
+            return []
+        return self._database.write(
+            lambda connection: [_apply(connection, change) for change in changes]
+        )
+
+    def _attempts(self, statement: Select[Any]) -> list[Attempt]:
+        return self._database.read(
+            lambda connection: [rows.attempt(row) for row in connection.execute(statement)]
+        )
+
+
+def _take_key(connection: Connection, job: Job, key: str, digest: str) -> bool:
+    """Take an idempotency key for a new job; False when it is taken."""
+    statement = insert(connection, submission_keys).values(
+        owner=job.owner, key=key, digest=digest, job_id=job.id
+    )
+    return inserted(connection, statement.on_conflict_do_nothing())
+
+
+def _accepted_before(connection: Connection, owner: str, key: str, digest: str) -> Job:
+    taken = submission_keys.c
+    row = connection.execute(
+        select(taken.job_id, taken.digest).where(taken.owner == owner, taken.key == key)
+    ).one()
+    if row.digest != digest:
+        raise RequestError(
+            f"the key {key!r} was used before, for the other request that became job "
+            f"{row.job_id}; use a new key for a new job",
+            code=ErrorCode.KEY_REUSED,
+        )
+    return read_job(connection, row.job_id)
+
+
+def _insert_job(connection: Connection, job: Job, events: Sequence[NewEvent]) -> Job:
+    stored = replace(job, last_event=len(events))
+    fresh = {"claim_at": job.due_at, "woken": False, "lease_owner": "", "lease_until": None}
+    connection.execute(jobs.insert(), rows.values(stored) | fresh)
+    add_events(connection, job.id, 0, events)
+    return stored
+
+
+#: What an update never touches: who a job is, and what the store itself counts.
+_FIXED = ("id", "owner", "submitted_at", "version", "last_event")
+
+
+def _apply(connection: Connection, change: Change) -> Job | None:
+    job = change.job
+    statement = (
+        update(jobs)
+        .where(jobs.c.id == job.id, jobs.c.version == job.version)
+        .values(
+            **rows.values(job, *_FIXED),
+            version=jobs.c.version + 1,
+            last_event=jobs.c.last_event + len(change.events),
+            # A wish that came after the claim was not seen by whoever made this change.
+            claim_at=case((jobs.c.woken, jobs.c.claim_at), else_=_due_after(change)),
+            lease_owner="",
+            lease_until=None,
+        )
+        .returning(jobs.c.last_event)
+    )
+    last_event = connection.execute(statement).scalar()
+    if last_event is None:
+        return None
+    add_events(connection, job.id, last_event - len(change.events), change.events)
+    for attempt in change.attempts:
+        upsert(connection, attempts, rows.attempt_values(attempt), ("job_id", "number"))
+    for wish in change.wishes_done:
+        _close_wish(connection, job.id, wish)
+    return replace(job, version=job.version + 1, last_event=last_event)
+
+
+def _due_after(change: Change) -> ColumnElement[Any]:
+    """When the job is due again; a wish that stays open keeps one without a time claimable."""
+    if change.job.due_at is not None:
+        return literal(change.job.due_at, UtcTime)
+    closed = [wish.number for wish in change.wishes_done]
+    return (
+        select(func.min(wishes.c.at))
+        .where(
+            wishes.c.job_id == change.job.id,
+            wishes.c.done_at.is_(None),
+            wishes.c.number.not_in(closed),
+        )
+        .scalar_subquery()
+    )
+
+
+def _close_wish(connection: Connection, job_id: str, wish: WishDone) -> None:
+    connection.execute(
+        update(wishes)
+        .where(
+            wishes.c.number == wish.number, wishes.c.job_id == job_id, wishes.c.done_at.is_(None)
+        )
+        .values(done_at=wish.at, outcome=wish.outcome)
+    )
+
+
+def _listing(connection: Connection, query: JobQuery, statement: Select[Any]) -> Select[Any]:
+    if query.owner is not None:
+        statement = statement.where(jobs.c.owner == query.owner)
+    if query.project is not None:
+        statement = statement.where(jobs.c.project == query.project)
+    if query.states:
+        statement = statement.where(jobs.c.state.in_(query.states))
+    if query.parked is not None:
+        statement = statement.where(jobs.c.parked == query.parked)
+    if query.after is not None:
+        after = connection.scalar(select(jobs.c.seq).where(jobs.c.id == query.after))
+        if after is None:
+            raise unknown_job(query.after)
+        statement = statement.where(jobs.c.seq < after)
+    return statement.order_by(jobs.c.seq.desc()).limit(query.limit)

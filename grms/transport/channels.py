@@ -1,0 +1,207 @@
+"""Helpers on the other side: each a kept session that serves one request at a time."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from grms.errors import SiteError
+from grms.jobside import helper, trees
+from grms.transport.connection import Connection
+from grms.transport.target import Target
+
+#: Seconds without a byte after which a session counts as dead.
+QUIET = 120.0
+#: Seconds that a server may go on counting a session that has just ended.
+_SETTLE = 2.0
+
+_START = (
+    "import sys,types;i=sys.stdin.buffer;a,b=map(int,i.readline().split());"
+    "m=sys.modules['grms.jobside.trees']=types.ModuleType('trees');exec(i.read(a),m.__dict__);"
+    "exec(compile(i.read(b),'grms-helper','exec'))"
+)
+
+
+def _program() -> bytes:
+    first, second = (Path(str(module.__file__)).read_bytes() for module in (trees, helper))
+    return b"%d %d\n" % (len(first), len(second)) + first + second
+
+
+class CutError(SiteError):
+    """The session ended under a request: whether it was carried out is not known."""
+
+
+class Helper:
+    """One session with the program of ``grms.jobside.helper`` at its other end."""
+
+    def __init__(self, target: Target, channel: paramiko.Channel) -> None:
+        self.target = target
+        self.channel = channel
+        self._buffer = bytearray()
+        self.fresh = True
+        channel.settimeout(QUIET)
+        channel.exec_command(f"{shlex.quote(target.python)} -I -S -c {shlex.quote(_START)}")
+        self.send(_program())
+        self._await_ready()
+
+    @property
+    def usable(self) -> bool:
+        """False when the other side has ended."""
+        return not (self.channel.closed or self.channel.eof_received or self._buffer)
+
+    def close(self) -> None:
+        """End the session; a command that still runs there is killed."""
+        self.channel.close()
+
+    def ask(self, request: Mapping[str, Any], *, patience: float = QUIET) -> Any:
+        """The value of the reply. Raises CutError, or OSError (with errno) as it came up there."""
+        self.channel.settimeout(patience)
+        trees.write_json(self.send, request)
+        return self.answer()
+
+    def answer(self) -> Any:
+        """Read one reply."""
+        reply = trees.read_json(self.read)
+        if "error" in reply:
+            if reply["kind"] == "refused":
+                raise trees.RefusedError(reply["error"])
+            raise OSError(reply["errno"], reply["error"])
+        return reply["value"]
+
+    def send(self, chunk: bytes) -> None:
+        """Send all of it. Raises CutError."""
+        try:
+            self.channel.sendall(chunk)
+        except OSError as error:
+            raise self._cut(error) from error
+
+    def read(self, size: int) -> bytes:
+        """Exactly ``size`` bytes. Raises CutError."""
+        while len(self._buffer) < size:
+            try:
+                chunk = self.channel.recv(1 << 18)
+            except OSError as error:
+                raise self._cut(error) from error
+            if not chunk:
+                raise self._cut(None)
+            self._buffer += chunk
+        wanted = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return wanted
+
+    def _await_ready(self) -> None:
+        """Skip what the account's profile prints."""
+        seen = b""
+        while not seen.endswith(helper.READY):
+            try:
+                seen += self.read(1)
+            except CutError as error:
+                raise SiteError(
+                    f"cannot start {self.target.python!r} on {self.target}: "
+                    f"{error.detail or seen.decode(errors='replace').strip() or 'no answer'}; "
+                    "the option python names a Python 3.6 or newer there",
+                    transient="not found" not in error.detail,
+                ) from error
+
+    def _cut(self, error: OSError | None) -> CutError:
+        said = b""
+        while self.channel.recv_stderr_ready():
+            said += self.channel.recv_stderr(65536)
+        reason = said.decode(errors="replace").strip()
+        quiet = f"no byte for {self.channel.gettimeout():.0f} s" if error else ""
+        return CutError(
+            f"the session on {self.target} ended: "
+            f"{reason.splitlines()[-1] if reason else quiet or 'the connection was lost'}",
+            detail=reason,
+        )
+
+
+class Pool:
+    """At most ``target.channels`` helpers over one connection; idle ones are used again."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.limit = connection.target.channels
+        self._idle: list[Helper] = []
+        self._busy = 0
+        self._free = threading.Condition()
+
+    @contextmanager
+    def helper(self, *, fresh: bool = False) -> Iterator[Helper]:
+        """A helper for one request; it is kept for the next one unless the request failed.
+
+        ``fresh`` asks for one that no request was sent to before.
+        """
+        with self._free:
+            self._free.wait_for(lambda: self._busy < self.limit)
+            self._busy += 1
+            helper = self._take(fresh)
+        kept = False
+        try:
+            helper = helper or self._open()
+            yield helper
+            kept = True
+        finally:
+            with self._free:
+                self._busy -= 1
+                if helper is not None and kept and helper.usable and self._busy < self.limit:
+                    helper.fresh = False
+                    self._idle.append(helper)
+                elif helper is not None:
+                    helper.close()
+                self._free.notify()
+
+    def close(self) -> None:
+        """End the idle helpers."""
+        with self._free:
+            while self._idle:
+                self._idle.pop().close()
+
+    def _take(self, fresh: bool) -> Helper | None:
+        while self._idle:
+            helper = self._idle.pop()
+            if helper.usable and not fresh:
+                return helper
+            helper.close()
+        return None
+
+    def _open(self) -> Helper:
+        """A new session. A server that goes on refusing one lowers the limit (MaxSessions)."""
+        started = time.monotonic()
+        while True:
+            target, transport = self.connection.target, self.connection.transport()
+            try:
+                channel = transport.open_session(timeout=QUIET)
+            except paramiko.ChannelException as error:
+                passed = time.monotonic() - started
+                if passed > QUIET:
+                    raise SiteError(f"{target} allows no further session: {error}") from error
+                self._wait_for_place(lower=passed > _SETTLE)
+            except (paramiko.SSHException, EOFError) as error:
+                raise CutError(f"the connection to {target} was lost: {error}") from error
+            else:
+                return _start(target, channel)
+
+    def _wait_for_place(self, *, lower: bool) -> None:
+        with self._free:
+            if lower:
+                self.limit = max(1, min(self.limit, self._busy - 1))
+            self._busy -= 1
+            self._free.wait(timeout=0.1)
+            self._free.wait_for(lambda: self._busy < self.limit, timeout=QUIET)
+            self._busy += 1
+
+
+def _start(target: Target, channel: paramiko.Channel) -> Helper:
+    try:
+        return Helper(target, channel)
+    except BaseException:
+        channel.close()
+        raise

@@ -1,0 +1,26 @@
+"""Which transport leads to a cluster."""
+
+from __future__ import annotations
+
+from grms.broker.ports.transport import Transport
+from grms.broker.records import Cluster
+from grms.errors import ConfigError
+from grms.transport.local import LocalTransport
+from grms.transport.ssh import SshTransport
+from grms.transport.target import parse_target
+
+
+def make_transport(cluster: Cluster, account: str = "") -> Transport:
+    """The way to ``account`` on ``cluster``; "" is the account that its ``transport`` implies.
+
+    Opens nothing yet. Raises ConfigError for a ``transport`` that is none.
+    """
+    way = cluster.transport
+    if way == "local":
+        return LocalTransport()
+    if way.startswith("ssh:"):
+        return SshTransport(parse_target(way, account, cluster.options))
+    raise ConfigError(
+        f"cluster {cluster.name}: there is no transport {way!r}; "
+        "known: local, local+sudo, ssh://[user@]host[:port]"
+    )

@@ -1,0 +1,75 @@
+"""The transport to this host: the service's own account, or another one of the host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from grms.broker.ports.batch import Command, CommandResult
+from grms.transport import own_files
+from grms.transport.process import run_process
+
+#: Commands of one ``run_many`` that run at the same time.
+_AT_ONCE = 4
+
+
+class LocalTransport:
+    """Runs commands and touches files on this host."""
+
+    same_filesystem = True
+
+    def run(self, command: Command) -> CommandResult:
+        """Run one command; see the port."""
+        return run_process(
+            command.argv,
+            env=own_environment() | dict(command.env),
+            cwd=command.cwd,
+            stdin=command.stdin,
+            timeout=command.timeout,
+        )
+
+    def run_many(self, commands: Sequence[Command]) -> Sequence[CommandResult]:
+        """Run independent commands, a few at a time."""
+        if len(commands) < 2:
+            return [self.run(command) for command in commands]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(self.run, commands))
+
+    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
+        """Write small files whole."""
+        own_files.write(files, mode)
+
+    def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
+        """Read the small files that exist."""
+        return own_files.read(paths)
+
+    def sweep(self, directory: str, *, limit: int = 1000) -> Mapping[str, bytes]:
+        """The oldest files of an inbox."""
+        return own_files.sweep(directory, limit)
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Remove files and whole directories."""
+        own_files.remove(paths)
+
+    def make_directories(self, paths: Sequence[str], *, mode: int = 0o700) -> None:
+        """Make directories with their parents."""
+        own_files.make_directories(paths, mode)
+
+    def put(self, source: Path, target: str, *, mode: int | None = None) -> None:
+        """Copy a file or directory to its place for a job."""
+        own_files.copy(source, Path(target), mode=mode)
+
+    def get(self, source: str, target: Path) -> None:
+        """Copy a file or directory of a job."""
+        own_files.copy(Path(source), target, mode=None)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def own_environment() -> dict[str, str]:
+    """The service's environment without its own settings, which may hold secrets."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GRMS_")}
+    return kept | {"LC_ALL": "C"}

@@ -1,0 +1,71 @@
+"""The databases that every store test runs on: SQLite, and a real PostgreSQL of its own."""
+
+import itertools
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from grms.broker.records import EventKind, Job, NewEvent
+from grms.store import open_store
+
+TESTBED = Path(__file__).parents[3] / "testbed"
+NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def later(seconds):
+    return NOW + timedelta(seconds=seconds)
+
+
+def make_job(job_id="j1", **more):
+    facts = {"owner": "/CN=Ann", "appid": "app", "description": "<grmsjob/>", "due_at": NOW}
+    return Job(id=job_id, submitted_at=NOW, **facts | more)
+
+
+def make_event(text="told", kind=EventKind.NOTE, **data):
+    return NewEvent(kind, NOW, text, data)
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """The URL of a PostgreSQL server, ended after the session."""
+    base = Path(tempfile.mkdtemp(prefix="grms-pg-", dir="/tmp"))
+    base.chmod(0o755)  # the server runs as another user
+    up = subprocess.run(
+        [sys.executable, TESTBED / "postgresql-up", base / "pg"], capture_output=True, text=True
+    )
+    try:
+        if up.returncode == 69:
+            pytest.skip(f"POSTGRESQL NOT TESTED: {up.stderr.strip()}")
+        assert up.returncode == 0, up.stderr
+        yield up.stdout.strip()
+    finally:
+        subprocess.run([sys.executable, TESTBED / "postgresql-down", base / "pg"], check=True)
+        shutil.rmtree(base, ignore_errors=True)
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def url(request, tmp_path):
+    """The URL of a new, empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'grms.db'}"
+    server = request.getfixturevalue("postgresql")
+    name = f"t{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return server.rpartition("/")[0] + f"/{name}"
+
+
+@pytest.fixture
+def store(url):
+    opened = open_store(url)
+    yield opened
+    opened.close()

@@ -1,0 +1,128 @@
+"""A whole broker in processes of its own, which a test may kill at any moment."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from grms.client.api import Client
+
+ENDS = ("FINISHED", "FAILED", "CANCELED")
+PATIENCE = 120.0
+
+
+def eventually(check: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+    """Wait until ``check`` is true; fail with ``what`` when patience runs out."""
+    deadline = time.monotonic() + patience
+    while not check():
+        assert time.monotonic() < deadline, f"waited {patience:.0f} s in vain: {what}"
+        time.sleep(0.05)
+
+
+class Broker:
+    """``grms-server`` on a free port of the loopback, with its data in ``place``."""
+
+    def __init__(self, place: Path, env: Mapping[str, str] | None = None) -> None:
+        self.place = place
+        self.data = place / "data"
+        self.files = place / "files"
+        self.files.mkdir(parents=True, exist_ok=True)
+        self.env = {
+            **os.environ,
+            "GRMS_FILE_ROOTS": str(self.files),
+            "GRMS_PORT": "0",
+            **(env or {}),
+        }
+        self.token = self._server("user", "add", "alice").stdout.strip()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _server(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*words), env=self.env, text=True, capture_output=True, check=True
+        )
+
+    def command(self, *words: str) -> list[str]:
+        """The argument list of ``grms-server``."""
+        return [sys.executable, "-m", "grms.server", "--data-dir", str(self.data), *words]
+
+    def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run one administrator's command."""
+        return subprocess.run(
+            self.command(*words), env=self.env, text=True, capture_output=True, check=check
+        )
+
+    def start(self) -> None:
+        """Start, and return when it answers."""
+        address = self.data / "address"
+        address.unlink(missing_ok=True)
+        with (self.place / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command("serve"),
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        eventually(self._answers, f"the broker to answer; see {self.place / 'server.log'}")
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self.place / "server.log").read_text()[-3000:]
+        with contextlib.suppress(OSError):
+            url = (self.data / "address").read_text().strip()
+            with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:
+                return bool(answer.status == 200)
+        return False
+
+    def kill(self) -> None:
+        """kill -9 to the service and its engine, as a crash would; jobs are not touched."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """A graceful end."""
+        if self._process is not None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=90)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+            self._process = None
+
+    @property
+    def url(self) -> str:
+        """Where it serves."""
+        return (self.data / "address").read_text().strip()
+
+    def client(self) -> Client:
+        """A client with alice's token."""
+        return Client(self.url, token=self.token)
+
+    def state(self, job_id: str) -> str:
+        """The job's state."""
+        with self.client() as client:
+            return str(client.info(job_id).state)
+
+    def wait(self, job_id: str, *states: str, patience: float = PATIENCE) -> str:
+        """Wait until the job is in one of ``states`` (default: an end); the state."""
+        wanted = states or ENDS
+        seen: list[str] = []
+
+        def there() -> bool:
+            seen.append(self.state(job_id))
+            return seen[-1] in wanted or (not states and seen[-1] in ENDS)
+
+        eventually(there, f"{job_id} to be {' or '.join(wanted)}, last {seen[-1:]}", patience)
+        return seen[-1]
