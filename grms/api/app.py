@@ -25,6 +25,7 @@ from grms.api.operations import OPERATIONS
 from grms.api.soap_literal import Literal
 from grms.api.wsdl import SOAP_ENCODING_XSD, wsdl
 from grms.broker.ports.store import Store
+from grms.broker.service import Service
 from grms.config import Settings
 from grms.errors import AccessError, ErrorCode, GrmsError, StoreError
 
@@ -36,13 +37,12 @@ LITERAL_PATH = f"{PATH}/literal"
 THREADS = 32
 #: Seconds in which a request's body has to arrive.
 BODY_TIME = 60.0
-_MAX_KEY = 255
 _XML_TYPES = ("text/xml", "application/xml", "application/soap+xml")
 _T = TypeVar("_T")
 _Serve = Callable[[Call, bytes, str], Served]
 
 
-def make_app(service: Any, store: Store, settings: Settings) -> Starlette:
+def make_app(service: Service, store: Store, settings: Settings) -> Starlette:
     """The ASGI application over a ``grms.broker.service.Service``."""
     face = _Face(service, store, settings)
     literal = Literal()
@@ -60,7 +60,7 @@ def make_app(service: Any, store: Store, settings: Settings) -> Starlette:
 class _Face:
     """What the endpoints share: who is served, for whom, and with how many threads."""
 
-    def __init__(self, service: Any, store: Store, settings: Settings) -> None:
+    def __init__(self, service: Service, store: Store, settings: Settings) -> None:
         self._service = service
         self._store = store
         self._settings = settings
@@ -88,7 +88,7 @@ class _Face:
         headers: dict[str, str] = {}
         try:
             charset = _charset(request)
-            key = _key(request)
+            key = request.headers.get("idempotency-key", "")
             body = await _read(request, self._settings.max_body)
             principal = await self._in_thread(
                 authenticate, request.headers, self._store, self._settings
@@ -140,13 +140,6 @@ def _known_charset(name: str) -> str:
     except (LookupError, ValueError):
         raise MalformedError(f"the charset {name!r} is not known; send utf-8") from None
     return codec.name
-
-
-def _key(request: Request) -> str:
-    key = request.headers.get("idempotency-key", "")
-    if len(key) > _MAX_KEY or not key.isprintable():
-        raise MalformedError(f"Idempotency-Key: at most {_MAX_KEY} printable characters")
-    return key
 
 
 async def _read(request: Request, limit: int) -> bytes:

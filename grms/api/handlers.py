@@ -15,6 +15,8 @@ from typing import Any
 from grms.api.operations import INT, Array, Operation, Part
 from grms.broker.lifecycle import JobState
 from grms.broker.records import FileDir, FileRole, Notification, Principal
+from grms.broker.service import Service
+from grms.broker.views import AttemptInfo
 from grms.errors import ErrorCode, GrmsError, RequestError
 
 log = logging.getLogger(__name__)
@@ -27,7 +29,7 @@ Outs = dict[str, Any]
 class Call:
     """What a call brings besides its parts. ``key`` is its Idempotency-Key, "" for none."""
 
-    service: Any
+    service: Service
     caller: Principal
     key: str = ""
 
@@ -174,7 +176,7 @@ _NO_RUN: Outs = {
 }
 
 
-def _run(run: Any) -> Outs:
+def _run(run: AttemptInfo) -> Outs:
     """One attempt; ``startTime`` is when the broker began with it."""
     attempt = run.attempt
     return {

@@ -1,8 +1,8 @@
 """Makes spyne 2.14 importable on Python 3.12 and 3.13; import names of spyne from here.
 
-Its bundled ``six`` is too old for their import machinery to find ``six.moves``, so those of the
-current six are put in that place before spyne is first imported. ``cgi``, which left Python in
-3.13, comes from ``legacy-cgi``.
+Its bundled ``six`` is too old for their import machinery, so a copy of the current one, with the
+one function that spyne added to its own, takes that place before spyne is first imported. ``cgi``,
+which left Python in 3.13, comes from ``legacy-cgi``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,14 @@ from __future__ import annotations
 import logging
 import sys
 from importlib import import_module
+from operator import attrgetter
+from types import ModuleType
 
 _MOVED = ("", ".http_cookies", ".collections_abc", ".urllib")
 _URLLIB = (".urllib.request", ".urllib.parse", ".urllib.error")
+_six = ModuleType("spyne.util.six")
+vars(_six).update(vars(import_module("six")), get_function_name=attrgetter("__name__"))
+sys.modules.setdefault("spyne.util.six", _six)
 for _name in _MOVED + _URLLIB:
     sys.modules.setdefault(f"spyne.util.six.moves{_name}", import_module(f"six.moves{_name}"))
 
