@@ -98,7 +98,7 @@ class _Face:
                 serve, Call(self._service, principal, key), body, charset
             )
         except MalformedError as error:
-            served = _refused(error.code, str(error), error.status, ErrorCode.BAD_REQUEST)
+            served = error.served()
             if error.status in (408, 413):
                 headers["Connection"] = "close"
         except AccessError as error:
@@ -144,7 +144,8 @@ def _known_charset(name: str) -> str:
 
 async def _read(request: Request, limit: int) -> bytes:
     """The body, refused (413) once it is larger than ``limit`` bytes, or (408) if it is slow."""
-    too_large = MalformedError(f"the request is larger than {limit} bytes", status=413)
+    text = f"the request is larger than {limit} bytes"
+    too_large = MalformedError(text, status=413, error=ErrorCode.TOO_LARGE)
     announced = request.headers.get("content-length", "")
     waits = request.headers.get("expect", "").lower() == "100-continue"
     if waits and announced.isdigit() and int(announced) > limit:

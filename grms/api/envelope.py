@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
+from grms.errors import ErrorCode
+
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
 XSD = "http://www.w3.org/2001/XMLSchema"
@@ -21,12 +23,27 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class MalformedError(Exception):
-    """The message is no SOAP call. ``code`` is Client, Server, VersionMismatch, MustUnderstand."""
+    """The message is no SOAP call. ``code`` is Client, Server, VersionMismatch, MustUnderstand.
 
-    def __init__(self, message: str, *, code: str = "Client", status: int = 500) -> None:
+    ``status`` is the HTTP status of the fault, ``error`` what the log says.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "Client",
+        status: int = 500,
+        error: ErrorCode = ErrorCode.BAD_REQUEST,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.status = status
+        self.error = error
+
+    def served(self) -> Served:
+        """The fault as an answer."""
+        return Served(fault(self.code, str(self)), self.status, "-", self.error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +75,9 @@ def parse(body: bytes, charset: str) -> etree._Element:
     if not body.strip():
         raise MalformedError("the request has no body; a SOAP 1.1 envelope is expected")
     if body.count(b"<") > MAX_TAGS:
-        raise MalformedError(f"the envelope has more than {MAX_TAGS} tags")
+        raise MalformedError(
+            f"the envelope has more than {MAX_TAGS} tags", error=ErrorCode.TOO_LARGE
+        )
     root = _parse(body, charset)
     if root.getroottree().docinfo.internalDTD is not None:
         raise MalformedError("a document type (DTD) is not allowed")

@@ -93,7 +93,7 @@ class Literal:
             if not len(body_of(root)):
                 raise MalformedError("the Body is empty; it must hold one operation")
         except MalformedError as error:
-            return Served(fault(error.code, str(error)), error.status, "-", ErrorCode.BAD_REQUEST)
+            return error.served()
         exchange = _Exchange(call, root)
         try:
             return self._exchange(exchange)

@@ -64,7 +64,7 @@ def serve(call: Call, body: bytes, charset: str = "") -> Served:
     try:
         request = read(body, charset)
     except MalformedError as error:
-        return Served(fault(error.code, str(error)), error.status, "-", ErrorCode.BAD_REQUEST)
+        return error.served()
     operation = request.operation
     try:
         if request.problem is None:
@@ -237,7 +237,9 @@ class _Reader:
         self._values += values
         self._text += text
         if self._values > MAX_VALUES or self._text > MAX_TEXT:
-            raise MalformedError("the call's references make it too large")
+            raise MalformedError(
+                "the call's references make it too large", error=ErrorCode.TOO_LARGE
+            )
 
 
 def _identified(body: etree._Element) -> dict[str, etree._Element]:

@@ -26,29 +26,17 @@ _WSDL_SOAP = "http://schemas.xmlsoap.org/wsdl/soap/"
 _BODY = f'<wsdlsoap:body use="encoded" namespace="{NAMESPACE}" encodingStyle="{SOAP_ENCODING}"/>'
 
 #: The little of the SOAP 1.1 encoding schema that the WSDL refers to; served so that tools need
-#: no network.
+#: no network. It must not refer to itself: zeep would then fetch the original.
 SOAP_ENCODING_XSD = f"""<?xml version="1.0" encoding="UTF-8"?>
-<schema xmlns="{XSD}" xmlns:tns="{SOAP_ENCODING}" targetNamespace="{SOAP_ENCODING}">
+<schema xmlns="{XSD}" targetNamespace="{SOAP_ENCODING}">
   <attribute name="arrayType" type="string"/>
-  <attribute name="offset" type="string"/>
-  <attributeGroup name="commonAttributes">
-    <attribute name="id" type="ID"/>
-    <attribute name="href" type="anyURI"/>
-    <anyAttribute namespace="##other" processContents="lax"/>
-  </attributeGroup>
-  <group name="Array">
+  <complexType name="Array">
     <sequence>
       <any namespace="##any" minOccurs="0" maxOccurs="unbounded" processContents="lax"/>
     </sequence>
-  </group>
-  <attributeGroup name="arrayAttributes">
-    <attribute ref="tns:arrayType"/>
-    <attribute ref="tns:offset"/>
-  </attributeGroup>
-  <complexType name="Array">
-    <group ref="tns:Array" minOccurs="0"/>
-    <attributeGroup ref="tns:arrayAttributes"/>
-    <attributeGroup ref="tns:commonAttributes"/>
+    <attribute name="id" type="ID"/>
+    <attribute name="href" type="anyURI"/>
+    <anyAttribute namespace="##any" processContents="lax"/>
   </complexType>
 </schema>
 """

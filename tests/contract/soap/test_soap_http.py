@@ -2,6 +2,7 @@
 
 import base64
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -156,6 +157,19 @@ def test_what_is_no_call_gets_a_fault_on_both_faces(server, bearer, path, body):
 def test_a_reference_to_itself_is_harmless_in_document_literal(server, bearer):
     body = call("cancelJob", '<ns1:jobId id="a" href="#a"/>')
     assert post(server, body, bearer, "/literal").status_code == 500
+
+
+@pytest.mark.parametrize("path", ["", "/literal"])
+def test_calls_at_once_do_not_mix_up_their_answers(server, bearer, path):
+    names = [f"job-{number}" for number in range(60)]
+    part = "<ns1:jobId>{}</ns1:jobId>" if path else "<jobId>{}</jobId>"
+
+    def ask(name):
+        return post(server, call("getJobInfo", part.format(name)), bearer, path).text
+
+    with ThreadPoolExecutor(8) as pool:
+        for name, answer in zip(names, pool.map(ask, names), strict=True):
+            assert f"{name} " in answer or f"{name}<" in answer or f"{name}'" in answer
 
 
 def test_soap_action_may_be_absent(server, bearer):
