@@ -1,0 +1,1 @@
+"""What the world sees: authentication, SOAP (rpc/encoded and document/literal), and HTTP."""
