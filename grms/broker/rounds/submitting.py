@@ -84,9 +84,9 @@ def _intend(edges: Edges, ready: Sequence[Prepared]) -> list[Prepared]:
     for item in ready:
         attempt = with_phase(item.attempt, phase=Phase.SUBMITTING, intent_at=now)
         attempts.append(attempt)
-        # Due again before long: should this process die here, the tag is looked up.
+        # Should this process die here, the claim runs out and the tag is looked up.
         draft = Draft(item.job, now).attempt(attempt).step(RequestStatus.TASK_SUBMIT)
-        drafts.append(draft.due(edges.settings.lease))
+        drafts.append(draft.keep())
     applied = edges.apply(drafts)
     return [
         Prepared(job, attempt, item.submission, item.files)
