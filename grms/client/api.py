@@ -222,7 +222,7 @@ class Client:
         self, operation: str, job_id: str, items: Sequence[FileDir]
     ) -> tuple[ItemResult, ...]:
         parts = _job(job_id), ("items", t.file_dirs(items))
-        answer = self._ask(operation, *parts, repeatable=False)
+        answer = self._wire.call(operation, parts, repeatable=False, itemised=True)
         return t.item_results(items, _items(answer, "result"), answer.number("errors"))
 
 

@@ -69,9 +69,9 @@ for _module in (jobs, lists, information, files, listeners, grms2, shell):
         cli.add_command(_command)
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str] | None = None, session: Session | None = None) -> int:
     """Run the program; its exit code."""
-    session = Session()
+    session = session or Session()
     try:
         code = cli.main(
             None if arguments is None else list(arguments),

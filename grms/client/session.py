@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -25,11 +26,18 @@ class Session:
     options: settings.Options = field(default_factory=settings.Options)
     as_json: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    sleep: Callable[[float], None] = time.sleep
 
     def client(self) -> Client:
         """A client for the broker that the settings name; close it."""
         known = settings.load(self.options, self.environ)
-        return Client(known.server, token=known.token, timeout=known.timeout, warn=self.warn)
+        return Client(
+            known.server,
+            token=known.token,
+            timeout=known.timeout,
+            sleep=self.sleep,
+            warn=self.warn,
+        )
 
     def say(self, lines: Iterable[str], value: Any) -> None:
         """Print ``lines`` for people, or ``value`` as JSON."""
@@ -63,7 +71,9 @@ class Session:
     def screen(self, stream: TextIO) -> Screen:
         """A screen for progress on ``stream``."""
         live = stream.isatty() and self.environ.get("TERM") != "dumb"
-        return Screen(stream, as_json=self.as_json, live=live, colour=self.colour(stream))
+        return Screen(
+            stream, as_json=self.as_json, live=live, colour=self.colour(stream), sleep=self.sleep
+        )
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

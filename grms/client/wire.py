@@ -80,8 +80,12 @@ class Wire:
         repeatable: bool = True,
         key: str = "",
         plain: bool = False,
+        itemised: bool = False,
     ) -> soap.Part:
         """Call and check ``<operation>Return``; ``plain`` operations have no error code in it.
+
+        ``itemised`` operations count ``errors`` and give each item its own verdict: where they
+        do, the error code of the whole is left to the caller.
 
         A call that surely never arrived is tried again; one that may have arrived only if
         ``repeatable``. ``key`` goes along as ``Idempotency-Key``, the same for every try.
@@ -90,7 +94,7 @@ class Wire:
         headers = {"Idempotency-Key": key} if key else {}
         for pause in [*pauses(self._tries), None]:
             try:
-                return self._once(operation, envelope, headers, plain)
+                return self._once(operation, envelope, headers, plain, itemised)
             except GrmsError as error:
                 lost = isinstance(error, UnreachableError) and not error.sent
                 if pause is None or not (error.transient and (repeatable or lost)):
@@ -100,7 +104,12 @@ class Wire:
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _once(
-        self, operation: str, envelope: bytes, headers: dict[str, str], plain: bool
+        self,
+        operation: str,
+        envelope: bytes,
+        headers: dict[str, str],
+        plain: bool,
+        itemised: bool,
     ) -> soap.Part:
         response = self._post(envelope, headers)
         _check_status(response, self.url)
@@ -112,7 +121,7 @@ class Wire:
                 f"{self.url}: {error.message} (HTTP {response.status_code}, {kind}); "
                 "is this the address of a GRMS broker?"
             ) from error
-        if not plain:
+        if not plain and not (itemised and answer.number("errors")):
             self._check_return(operation, answer)
         return answer
 
@@ -156,10 +165,10 @@ def _check_status(response: httpx.Response, url: str) -> None:
             code=ErrorCode.NOT_AUTHENTICATED,
         )
     if status == 403:
-        raise AccessError(f"the broker at {url} does not let you do this (HTTP 403)")
+        raise AccessError(f"the broker at {url} does not let you do this{_said(response)}")
     if status == 413:
         raise RequestError(
-            f"the request is larger than {url} takes; shorten the description",
+            f"the request is larger than {url} takes{_said(response)}",
             code=ErrorCode.TOO_LARGE,
         )
     if 300 <= status < 400:
@@ -167,6 +176,17 @@ def _check_status(response: httpx.Response, url: str) -> None:
         raise BadAnswerError(f"{url} has moved to {place}; use that address as the server")
     if status == 404:
         raise BadAnswerError(f"{url} does not exist there (HTTP 404); check the server's address")
+
+
+def _said(response: httpx.Response) -> str:
+    """The text of the SOAP Fault that came along, after a colon; "" without one."""
+    try:
+        soap.decode("", response.content)
+    except RefusedError as error:
+        return f": {error.message}"
+    except BadAnswerError:
+        pass
+    return ""
 
 
 def _seconds(retry_after: str) -> float:

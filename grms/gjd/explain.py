@@ -17,16 +17,18 @@ from lxml import etree
 
 from grms.errors import Mistake
 from grms.gjd.gate import complaints, schema_bytes
-from grms.gjd.place import mistake_at
+from grms.gjd.place import MAX_MISTAKES, mistake_at
 
 if TYPE_CHECKING:
     from xmlschema import XMLSchema, XMLSchemaValidationError
 
-MAX_MISTAKES = 100
-
 _ATTRIBUTE = re.compile(r"attribute ([\w.\-]+)=.*?: (?=\S)", re.DOTALL)
 _NOT_ALLOWED = re.compile(r"'(.+)' attribute not allowed for element")
 _MISSING = re.compile(r"missing required attribute '(.+)'")
+
+#: Elements and attributes up to which xmlschema is asked: its time grows with their square, to
+#: minutes over 90,000 wrong children.
+EXPLAINED = 1000
 
 # Legal words that the broker does not carry out: no cure names them.
 _NOT_ADVISED = frozenset({"collection", "collectionfile", "reservation", "workflowjob"})
@@ -44,7 +46,12 @@ _TYPES = {
 
 
 def faults(root: etree._Element) -> list[Mistake]:
-    """The structural mistakes of ``root``, which the gate refused; the first 100 of them."""
+    """The structural mistakes of ``root``, which the gate refused; the first 100 of them.
+
+    Of a very large document the gate's own words are given.
+    """
+    if sum(1 + len(element.attrib) for element in root.iter()) > EXPLAINED:
+        return complaints(root)
     errors = _schema().iter_errors(root)
     found = [_mistake(error) for error in islice(errors, MAX_MISTAKES)]
     return list(dict.fromkeys(found + _repeated(root))) or complaints(root)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from importlib import resources
+from itertools import islice
 from typing import Any
 
 from lxml import etree
 
 from grms.errors import Mistake
+from grms.gjd.place import MAX_MISTAKES, shorten
 
 _local = threading.local()
 
@@ -28,7 +30,10 @@ def complaints(root: etree._Element) -> list[Mistake]:
     schema = _schema()
     schema.validate(root)
     entries: Any = schema.error_log
-    return [Mistake(entry.line, entry.path or "/", entry.message) for entry in entries]
+    return [
+        Mistake(entry.line, shorten(entry.path or "/"), shorten(entry.message))
+        for entry in islice(entries, MAX_MISTAKES)
+    ]
 
 
 def _schema() -> etree.XMLSchema:

@@ -27,7 +27,7 @@ from grms.gjd.model import (
     Requirements,
     Value,
 )
-from grms.gjd.place import mistake_at
+from grms.gjd.place import MAX_MISTAKES, mistake_at
 
 _TRUE = ("true", "1")
 _WORDS = frozenset(
@@ -46,7 +46,7 @@ _GIVE_URL = "put the file where a URL reaches it and write <url>"
 
 
 class Reader:
-    """Reads one tree; ``mistakes`` fills on the way, in document order."""
+    """Reads one tree; ``mistakes`` fills on the way, up to 100."""
 
     def __init__(self) -> None:
         self.mistakes: list[Mistake] = []
@@ -94,7 +94,8 @@ class Reader:
         attribute: str = "",
         code: ErrorCode = ErrorCode.BAD_DESCRIPTION,
     ) -> None:
-        self.mistakes.append(mistake_at(element, *reason, attribute=attribute, code=code))
+        if len(self.mistakes) < MAX_MISTAKES:
+            self.mistakes.append(mistake_at(element, *reason, attribute=attribute, code=code))
 
     def _refuse(self, element: etree._Element, name: str, cure: str, attribute: str = "") -> None:
         reason = f"{name} is not carried out yet", cure
@@ -160,7 +161,8 @@ class Reader:
                 what = f"{name} {limit} is beyond maxtime {whole}, which limits it too"
                 self._blame(element, (what, f"raise maxtime or lower {name}"))
         bounds = [limit for limit in (whole, wall) if limit is not None]
-        if bounds and duration is not None and duration > timedelta(minutes=min(bounds)):
+        minutes = 0 if duration is None else -(-duration // timedelta(minutes=1))
+        if bounds and minutes > min(bounds):
             what = f"the job is expected to run longer than its limit of {min(bounds)} minutes"
             self._blame(element, (what, "raise the limit or lower executionTime/execDuration"))
 

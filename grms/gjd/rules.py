@@ -11,6 +11,8 @@ from grms.gjd.urls import local_path, scheme
 Reason = tuple[str, str]
 
 NAME_MAX = 255  # bytes of one component of a path on every POSIX file system in use
+PATH_MAX = 1000  # bytes of a whole name, so that it fits below any working directory
+DEPTH_MAX = 32  # components of a name
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_+,=@~:%#-][\w.+,=@~:%#-]{0,100}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
@@ -49,6 +51,9 @@ def name_fault(name: str, *, whole_directory: bool) -> Reason | None:
         return f"the name {name!r} is the whole working directory", cure
     if any(len(part.encode()) > NAME_MAX for part in parts):
         return f"a part of the name is longer than {NAME_MAX} bytes", "shorten it"
+    if len(parts) > DEPTH_MAX or len(name.encode()) > PATH_MAX:
+        what = f"the name has more than {DEPTH_MAX} components or {PATH_MAX} bytes"
+        return what, "shorten it"
     return None
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from grms.broker.ports.staging import Moved, Stager
 from grms.errors import StagingError
+from grms.gjd.urls import scheme
 from grms.staging.http import HttpStager
 from grms.staging.local import LocalStager
-from grms.staging.urls import scheme, unsupported
+from grms.staging.urls import unsupported
 
 
 class Staging:

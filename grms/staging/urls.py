@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from grms.errors import ErrorCode, StagingError
+from grms.gjd.urls import local_path, scheme
 from grms.staging.faults import user_fault
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_FILE = re.compile(r"file:(?://(?P<host>[^/$]*)(?=/|\$)|(?=/(?!/)))(?P<path>.*)", re.I | re.S)
-_HOME = re.compile(r"/*\$\{HOME\}")
-
-
-def scheme(url: str) -> str:
-    """The scheme in lower case, "" where there is none."""
-    match = _SCHEME.match(url)
-    return match[1].lower() if match else ""
+_HOME = "${HOME}"
 
 
 def file_path(url: str, home: str) -> str:
-    """The absolute path of a ``file:`` URL with one, three or four slashes.
+    """The absolute path of a ``file:`` URL; a leading ``${HOME}`` is ``home``.
 
-    ``%20`` and its like are decoded; a leading ``${HOME}`` is ``home``. Raises StagingError.
+    Raises StagingError for other hosts, relative paths and other variables.
     """
-    match = _FILE.fullmatch(url)
-    if match is None:
-        raise user_fault(url, "a file: URL looks like file:///absolute/path")
-    host, path = match["host"] or "", unquote(match["path"])
-    if host.lower() not in ("", "localhost"):
+    path = local_path(url)
+    if path is None:
         raise user_fault(
             url,
-            f"it names a file on the host {host!r}, and only files of the broker's own host can be "
-            "had; leave the host out, or use a URL that the host serves",
+            "a file: URL is the absolute path of a file on the broker's own host, as in "
+            "file:///home/alice/data; for other hosts use a URL that they serve",
         )
-    if _HOME.match(path):
+    if path.startswith(_HOME):
         if not home:
             raise user_fault(url, "${HOME} is not known here; write the absolute path")
-        path = home + _HOME.sub("", path, count=1)
+        path = home + path.removeprefix(_HOME)
     if "\0" in path or "${" in path:
         raise user_fault(url, "the path holds a NUL or a variable; only ${HOME} in front is known")
     return "/" + path.lstrip("/")

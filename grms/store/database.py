@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from grms.errors import ConfigError, StoreError
 from grms.store.faults import telling
+from grms.store.turns import Turn
 from grms.store.writer import GroupCommit
 
 T = TypeVar("T")
@@ -158,14 +159,16 @@ def set_wal(engine: Engine) -> None:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One write transaction, committed at the end.
+def writing(engine: Engine, turn: Turn | None = None) -> Iterator[Connection]:
+    """One write transaction, committed at the end; begun when it is this process's ``turn``.
 
     PostgreSQL gives out event cursors before they are committed, so that a reader could see a
     later one first and skip the earlier for ever. An advisory lock held to the end of the
     transaction puts the writers in a row, as SQLite does by nature.
     """
-    with engine.connect().execution_options(grms_writes=True) as connection, connection.begin():
+    with engine.connect().execution_options(grms_writes=True) as connection, ExitStack() as stack:
+        with turn or nullcontext():
+            stack.enter_context(connection.begin())
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY})
         yield connection
@@ -177,7 +180,10 @@ class Database:
     def __init__(self, url: URL) -> None:
         self.place = place_of(url)
         self.engine = make_engine(url)
-        self._writer = GroupCommit(lambda: writing(self.engine))
+        self._turn: Turn | None = None
+        if url.get_backend_name() == "sqlite":
+            self._turn = Turn(Path(str(url.database)))
+        self._writer = GroupCommit(lambda: writing(self.engine, self._turn))
         self._closed = False
 
     def read(self, work: Callable[[Connection], T]) -> T:
@@ -196,6 +202,8 @@ class Database:
         """Give up all connections; no method works afterwards."""
         self._closed = True
         self.engine.dispose()
+        if self._turn:
+            self._turn.close()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -95,15 +95,17 @@ class GroupCommit:
     def _attempt(self, group: list[_Piece]) -> bool:
         """Run a group in one transaction. False: nothing was kept, and each shall go alone."""
         results: list[tuple[Any, BaseException | None]] = []
-        committing = False
+        working = False
         try:
             with self._begin() as connection:
+                working = True
                 for piece in group:
                     results.append(_guarded(connection, piece.work))
-                committing = True
+                working = False
         except Exception as error:
-            # A failed commit may have happened all the same (a lost connection): never run again.
-            if len(group) > 1 and not committing:
+            # Where the beginning failed, nobody alone would fare better. A failed commit may have
+            # happened all the same (the connection was lost): its work must not be done again.
+            if working and len(group) > 1:
                 return False
             for piece in group:
                 piece.finish(error=error)
@@ -117,10 +119,13 @@ def _guarded(
     connection: Connection, work: Callable[[Connection], Any]
 ) -> tuple[Any, BaseException | None]:
     """The result of ``work`` under a savepoint, or the error that concerns it alone."""
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            return work(connection), None
+        value = work(connection)
     except _SHARED_FAULTS:
-        raise
+        raise  # the savepoint may be gone as well: the whole transaction is given up
     except _OWN_FAULTS as error:
+        savepoint.rollback()
         return None, error
+    savepoint.commit()
+    return value, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from grms.broker.ports.transport import Transport
 from grms.broker.records import Cluster
 from grms.errors import ConfigError
+from grms.transport.account import AccountTransport
 from grms.transport.local import LocalTransport
 from grms.transport.ssh import SshTransport
 from grms.transport.target import parse_target
@@ -18,6 +19,9 @@ def make_transport(cluster: Cluster, account: str = "") -> Transport:
     way = cluster.transport
     if way == "local":
         return LocalTransport()
+    if way == "local+sudo":
+        python = cluster.options.get("python", "python3")
+        return AccountTransport(account, python=python) if account else LocalTransport()
     if way.startswith("ssh:"):
         return SshTransport(parse_target(way, account, cluster.options))
     raise ConfigError(

@@ -1,4 +1,4 @@
-"""The transport to this host: the service's own account, or another one of the host."""
+"""The transport to this host as the service's own account; ``account`` has the one to others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from grms.broker.ports.batch import Command, CommandResult
-from grms.transport import own_files
+from grms.jobside import trees
+from grms.transport.own_files import copy, told
 from grms.transport.process import run_process
 
 #: Commands of one ``run_many`` that run at the same time.
@@ -39,31 +40,44 @@ class LocalTransport:
 
     def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
         """Write small files whole."""
-        own_files.write(files, mode)
+        for path, content in files.items():
+            with told(f"write {path}"):
+                trees.write_whole(os.fsencode(path), content, mode)
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         """Read the small files that exist."""
-        return own_files.read(paths)
+        found = {}
+        for path in paths:
+            with told(f"read {path}"):
+                content = trees.read_or_none(os.fsencode(path))
+            if content is not None:
+                found[path] = content
+        return found
 
     def sweep(self, directory: str, *, limit: int = 1000) -> Mapping[str, bytes]:
         """The oldest files of an inbox."""
-        return own_files.sweep(directory, limit)
+        with told(f"read {directory}"):
+            return trees.sweep(os.fsencode(directory), limit)
 
     def remove(self, paths: Sequence[str]) -> None:
         """Remove files and whole directories."""
-        own_files.remove(paths)
+        for path in paths:
+            with told(f"remove {path}"):
+                trees.discard(os.fsencode(path))
 
     def make_directories(self, paths: Sequence[str], *, mode: int = 0o700) -> None:
         """Make directories with their parents."""
-        own_files.make_directories(paths, mode)
+        for path in paths:
+            with told(f"make {path}"):
+                trees.make_directories(os.fsencode(path), mode)
 
     def put(self, source: Path, target: str, *, mode: int | None = None) -> None:
         """Copy a file or directory to its place for a job."""
-        own_files.copy(source, Path(target), mode=mode)
+        copy(source, Path(target), mode)
 
     def get(self, source: str, target: Path) -> None:
         """Copy a file or directory of a job."""
-        own_files.copy(Path(source), target, mode=None)
+        copy(Path(source), target, None)
 
     def close(self) -> None:
         """Nothing is kept open."""

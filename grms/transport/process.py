@@ -19,15 +19,6 @@ OUTPUT_CAP = 64 * 1024 * 1024
 _CHUNK = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class As:
-    """Whom a process runs as: None for the service's own account (root alone can switch)."""
-
-    user: int | None = None
-    group: int | None = None
-    groups: Sequence[int] | None = None
-
-
 @dataclass(slots=True)
 class _Pumps:
     """What a process is still to be given and what it has printed so far."""
@@ -44,7 +35,6 @@ def run_process(
     cwd: str = "",
     stdin: bytes = b"",
     timeout: float = 60.0,
-    who: As = As(),
 ) -> CommandResult:
     """Run ``argv`` in a session of its own; at ``timeout`` seconds its whole group is killed.
 
@@ -60,9 +50,6 @@ def run_process(
             cwd=cwd or None,
             env=env,
             start_new_session=True,
-            user=who.user,
-            group=who.group,
-            extra_groups=who.groups,
         )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         return _not_started(argv[0], cwd, error)

@@ -62,8 +62,14 @@ class SshTransport:
         rounds = -(-len(commands) // PARALLEL)
         patience = rounds * max(command.timeout for command in commands) + _GRACE
         request = {"op": "run", "commands": [_plain(command) for command in commands]}
-        with self._pool.helper() as helper:
-            answers = self._ask(helper, request, patience)
+        try:
+            with self._pool.helper() as helper:
+                answers = self._ask(helper, request, patience)
+        except CutError as error:
+            raise SiteError(
+                f"{error.message}; whether {commands[0].argv[0]!r} was carried out is not known",
+                detail=error.detail,
+            ) from error
         return [_result(answer) for answer in answers]
 
     def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
@@ -152,7 +158,8 @@ class SshTransport:
         except trees.RefusedError as error:
             raise self._refused(error) from error
         except (OSError, trees.BrokenError) as error:
-            raise StagingError(f"{path}: {error}", **_kind(error)) from error
+            reason = getattr(error, "strerror", None) or error
+            raise StagingError(f"{path}: {reason}", **_kind(error)) from error
 
     def _mistake(self, error: OSError) -> SiteError:
         return SiteError(f"{self.target}: {error.strerror}", **_kind(error))

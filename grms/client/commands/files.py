@@ -53,12 +53,7 @@ def _changing(name: str, ask: Change, did: str, text: str, line: str) -> click.C
         session.say(lines, {"jobId": job, "accepted": True, "item": _object(item)})
 
     callback: Any = pass_session(run)
-    types = click.argument(
-        "types",
-        metavar="[PHYSICAL|LOGICAL] [FILE|DIRECTORY]",
-        nargs=-1,
-        type=click.Choice(list(_TYPES), case_sensitive=False),
-    )
+    types = operands.word("types", list(_TYPES), "[PHYSICAL|LOGICAL] [FILE|DIRECTORY]", nargs=-1)
     path = click.argument("path", metavar="PATH")
     inner = click.argument("name", metavar="NAME")
     for decorate in (json_flag, types, path, inner, operands.job):

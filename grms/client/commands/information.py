@@ -97,12 +97,7 @@ def test(session: Session, file: str) -> None:
     section=SECTION,
     epilog=examples("grms-client description", "grms-client description FULL"),
 )
-@click.argument(
-    "kind",
-    metavar="[SHORT|FULL]",
-    type=click.Choice(["SHORT", "FULL"], case_sensitive=False),
-    default="SHORT",
-)
+@operands.word("kind", ["SHORT", "FULL"], "[SHORT|FULL]", default="SHORT")
 @json_flag
 @pass_session
 def description(session: Session, kind: str) -> None:

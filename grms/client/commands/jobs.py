@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
@@ -53,7 +54,14 @@ def submit(
     """
     text = documents.read(file)
     with session.client() as client:
-        job_id = client.submit(text, key=key)
+        key = key or str(uuid.uuid4())
+        try:
+            job_id = client.submit(text, key=key)
+        except KeyboardInterrupt:
+            session.warn(
+                f"interrupted; the job may have arrived: to be sure, repeat with --key {key}"
+            )
+            return exits.Exit.INTERRUPTED
         session.say([f"JobId = {job_id}"], {"jobId": job_id})
         if not wait:
             return exits.Exit.OK

@@ -117,7 +117,7 @@ def listener(session: Session, job: str, notification: str) -> None:
         found = client.listener(job, notification)
     values = {
         "Event": found.event_type,
-        "Protocol": found.protocol,
+        "Protocol": found.protocol or "-",
         "Destination": found.destination or "-",
         "Append": "yes" if found.append else "no",
         "Format": found.format or "-",

@@ -1,6 +1,7 @@
 """The databases that every store test runs on: SQLite, and a real PostgreSQL of its own."""
 
 import itertools
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from grms.broker.records import EventKind, Job, NewEvent
+import grms
+from grms.broker.records import Attempt, EventKind, Job, NewEvent
 from grms.store import open_store
 
 TESTBED = Path(__file__).parents[3] / "testbed"
@@ -29,6 +31,21 @@ def make_job(job_id="j1", **more):
 
 def make_event(text="told", kind=EventKind.NOTE, **data):
     return NewEvent(kind, NOW, text, data)
+
+
+def make_attempt(job_id="j1", number=1, **more):
+    facts = {"cluster": "c1", "tag": f"g{job_id}{number}", "directory": "/w", "description": "<x/>"}
+    return Attempt(job_id=job_id, number=number, created_at=NOW, **facts | more)
+
+
+def start_worker(*arguments):
+    """Start store_worker.py, which finds the same grms as this process."""
+    return subprocess.Popen(
+        [sys.executable, Path(__file__).parent / "store_worker.py", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(grms.__file__).parents[1])},
+    )
 
 
 @pytest.fixture(scope="session")
@@ -56,12 +73,15 @@ _numbers = itertools.count()
 def url(request, tmp_path):
     """The URL of a new, empty database."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'grms.db'}"
+        yield f"sqlite:///{tmp_path / 'grms.db'}"
+        return
     server = request.getfixturevalue("postgresql")
     name = f"t{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-    return server.rpartition("/")[0] + f"/{name}"
+    yield server.rpartition("/")[0] + f"/{name}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
