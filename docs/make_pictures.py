@@ -35,12 +35,13 @@ class Picture:
             self.text(x + width // 2, round(top + number * STEP), line, bold=number == 0)
 
     def frame(self, x: int, y: int, width: int, height: int, name: str) -> None:
-        """A dashed frame with its name in the corner."""
+        """A dashed frame with its name, if any, in the corner."""
         self.shapes.append(
             f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="9" fill="none" '
             f'stroke="{LINE}" stroke-dasharray="5 4"/>'
         )
-        self.text(x + 10, y + 19, name, anchor="start", bold=True)
+        if name:
+            self.text(x + 10, y + 19, name, anchor="start", bold=True)
 
     def text(
         self,
@@ -104,12 +105,9 @@ def states() -> Picture:
     picture.text(lefts[3] + 88, 104, "suspend, resume", anchor="start", size=12)
     picture.arrow((lefts[5] + 66, 182), (lefts[5] + 66, 330))
     picture.box(lefts[5], 330, 140, 52, GREEN, "FINISHED", "all delivered")
-    picture.frame(lefts[0], 210, lefts[4] + 140 - lefts[0], 60, "from every state above")
-    picture.text(
-        (lefts[0] + lefts[4] + 132) // 2,
-        253,
-        "a failure that lasts, or a cancel that is proved to be done",
-    )
+    picture.frame(lefts[0], 210, lefts[4] + 140 - lefts[0], 60, "")
+    picture.text(lefts[2] + 70, 235, "from every state above", bold=True)
+    picture.text(lefts[2] + 70, 255, "a failure that lasts, or a cancel that is proved to be done")
     picture.box(lefts[1], 330, 132, 52, RED, "FAILED", "with the reason")
     picture.box(lefts[3], 330, 132, 52, GREY, "CANCELED", "by its user")
     picture.arrow((lefts[1] + 66, 270), (lefts[1] + 66, 330))
