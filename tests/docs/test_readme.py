@@ -63,7 +63,7 @@ def _alive(pid: int) -> bool:
 def test_the_demo_runs_a_job_and_leaves_no_broker_behind(clone: Path, demo: Run) -> None:
     shown = demo()
     assert shown.returncode == 0, shown.stderr
-    assert "FINISHED" in shown.stdout
+    assert "FINISHED" in shown.stderr
     assert "Hello World!" in shown.stdout.splitlines()
     pid = int((clone / ".demo/server.pid").read_text())
     assert _alive(pid)
