@@ -37,9 +37,7 @@ def root() -> Path:
 @pytest.fixture
 def tutorial_broker(tmp_path: Path) -> Iterator[Any]:
     """A broker that may use /tmp/grms-examples, as the one of ``./demo`` may."""
-    broker = _broker_module().Broker(
-        tmp_path / "broker", {"GRMS_FILE_ROOTS": "/tmp/grms-examples"}
-    )
+    broker = _broker_module().Broker(tmp_path / "broker", {"GRMS_FILE_ROOTS": "/tmp/grms-examples"})
     broker.start()
     yield broker
     broker.kill()
