@@ -7,8 +7,9 @@ Options of a cluster:
 ``dialect``  ``openpbs`` (the default; also PBS Professional) or ``torque``.
 ``suspend``  ``yes`` where the broker's account is an operator of PBS: ``qsig -s suspend`` is
              refused to everybody else.
-``history``  ``no`` where the server keeps no finished jobs (OpenPBS: ``job_history_enable`` is
-             off unless set). Then only the wrapper's own news tell how a job ended.
+``history``  ``yes`` where the server keeps finished jobs long enough to find a submission whose
+             answer was lost (OpenPBS: ``job_history_enable``, off unless set). Without it only
+             the wrapper's own news tell how a job ended.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Pbs:
         self.traits = Traits(
             accounting_delay=30.0,
             can_suspend=options.get("suspend", "no") == "yes",
-            finds_finished=options.get("history", "yes") != "no",
+            finds_finished=options.get("history", "no") == "yes",
             state_manual="OpenPBS 23.06 Reference Guide, Job States; TORQUE 6.1 qstat(1)",
         )
 
