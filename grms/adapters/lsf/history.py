@@ -50,20 +50,21 @@ def tag(log: str) -> str:
 
 
 def account(native_id: str, log: str) -> Account | None:
-    """How the last run ended; None while it has not."""
-    end = _last_run(log)
-    if not _END.search(end):
+    """How the last run ended; None while it has not, or where the log is cut short.
+
+    A whole log closes with the summary of times.
+    """
+    end, run = _last_run(log), _TIMES.search(log)
+    if not run or not _END.search(end):
         return None
-    reason, cpu, run = _TERM.search(end), _CPU.search(end), _TIMES.search(log)
+    reason, cpu = _TERM.search(end), _CPU.search(end)
     killed = bool(_KILLED.search(end)) or bool(reason and states.by_user(reason.group()))
     why = reason.group() if reason else "killed by bkill" if killed else ""
     return Account(
         native_id=native_id,
         exit=_exit(end, why),
         tag=tag(log),
-        usage=Usage(
-            wall=float(run.group(1)) if run else 0.0, cpu=float(cpu.group(1)) if cpu else 0.0
-        ),
+        usage=Usage(wall=float(run.group(1)), cpu=float(cpu.group(1)) if cpu else 0.0),
         by_user=killed,
         raw=log,
     )

@@ -109,8 +109,10 @@ class Pbs:
             answer = answers.text(result, SYSTEM)
             if result.exit != 0:
                 raise answers.down(SYSTEM, result)
+            if answer and not answer.endswith("\n"):
+                raise answers.rubbish(SYSTEM, "the answer is cut short", answer)
             for tag, *ids in map(str.split, filter(str.strip, answer.splitlines())):
-                if not all(submission.ACCEPTED.match(native_id) for native_id in ids):
+                if not all(submission.ID.fullmatch(native_id) for native_id in ids):
                     raise answers.rubbish(SYSTEM, "qselect printed no job ids", answer)
                 if ids:
                     found[tag] = tuple(dict.fromkeys((*found.get(tag, ()), *ids)))

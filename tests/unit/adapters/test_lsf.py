@@ -37,7 +37,11 @@ def test_each_captured_log_means_what_is_written_beside_it(name: str) -> None:
 def log_of(*events: str) -> CommandResult:
     """A log of job 7, as bhist -l prints it."""
     lines = "".join(f"Fri Nov 20 11:08:2{at}: {event}\n" for at, event in enumerate(events))
-    return CommandResult(0, f"\nJob <7>, Job Name <ga>, User <u>, Command <x>\n{lines}".encode())
+    head = "\nJob <7>, Job Name <ga>, User <u>, Command <x>\n"
+    times = (
+        "\n  PEND     PSUSP    RUN      USUSP    SSUSP    UNKWN    TOTAL\n  0  0  5  0  0  0  5\n"
+    )
+    return CommandResult(0, (head + lines + times).encode())
 
 
 def test_lsf_10_tells_the_reason_of_an_end_on_a_line_of_its_own() -> None:
@@ -58,8 +62,23 @@ def test_a_job_that_was_put_back_in_the_queue_has_not_ended() -> None:
 
 
 def test_a_command_that_speaks_of_an_end_is_none() -> None:
-    said = b"\nJob <7>, User <u>, Command <echo; Done successfully>\nExited with exit code 1.\n"
+    said = log_of("Dispatched to <h>;").stdout
+    said = said.replace(
+        b"Command <x>", b"Command <echo; Done successfully>\nExited with exit code 1"
+    )
     assert LSF.parse_account(CommandResult(0, said)) == {}
+
+
+@given(st.sampled_from(sorted(EXPECTED)), st.data())
+def test_a_log_that_is_cut_short_tells_no_other_end(name: str, data: st.DataObject) -> None:
+    whole = captured(name)
+    cut = whole.stdout[: data.draw(st.integers(0, len(whole.stdout)))]
+    try:
+        seen = OPENLAVA.parse_account(CommandResult(0, cut))
+    except SiteError:
+        return
+    ends = {key: account.exit for key, account in OPENLAVA.parse_account(whole).items()}
+    assert all(ends[key] == account.exit for key, account in seen.items())
 
 
 @pytest.mark.parametrize(
