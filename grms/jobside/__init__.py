@@ -67,6 +67,9 @@ How a job ends
 * ``usage.max_rss`` is that of the largest process, in KiB, and never below the few MB of the
   wrapper's own image, from which the kernel counts on.
 
+A start is refused when the attempt is revoked, fenced off, was started or has ended before, or when
+``started`` cannot be made; then nothing of the job ran in this start.
+
 Exit status of ``run``: the job's code; 128 + n for signal n; 76 (EX_PROTOCOL) for a refused start;
 70 (EX_SOFTWARE) if there is neither code nor signal.
 

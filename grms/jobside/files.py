@@ -1,4 +1,7 @@
-"""Files that are whole or absent, on paths of bytes: an execution host may have any locale."""
+"""Files that are whole or absent, on paths of bytes: an execution host may have any locale.
+
+Not in one with ``trees``: a wrapper starts before each job and imports as little as it can.
+"""
 
 import json
 import os

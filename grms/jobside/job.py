@@ -136,15 +136,18 @@ def run(spec_file: str, ready: "object" = None, hold: bool = False) -> int:
     if callable(ready):
         ready(attempt.native_id)
     end = _wait_for_release(attempt) if hold else None
-    if end is None:
+    if end is not None:
+        attempt.ended(end, NO_USAGE)
+        return status_of(end)
+    try:
         reason = attempt.refusal()
-        if reason:
-            attempt.post("refused", None, 3600.0, reason=reason)
-            return REFUSED
-        attempt.post("started", b"started.json", 5.0)
-        end, usage = _supervised(attempt)
-    else:
-        usage = NO_USAGE
+    except OSError as error:
+        reason = "its start could not be marked: %s" % error
+    if reason:
+        attempt.post("refused", None, 3600.0, reason=reason)
+        return REFUSED
+    attempt.post("started", b"started.json", 5.0)
+    end, usage = _supervised(attempt)
     attempt.ended(end, usage)
     return status_of(end)
 

@@ -77,20 +77,29 @@ def descendants(pid: int) -> "list[Process]":
     return [process for process in found.values() if process.lives]
 
 
-def marked(tag: str) -> "list[Process]":
-    """All living processes whose environment began with GRMS_TAG=tag, wherever they hang."""
-    mark = b"\0GRMS_TAG=" + tag.encode() + b"\0"
-    found = []
+def marks() -> "dict[str, list[Process]]":
+    """All living processes with a GRMS_TAG in their first environment, wherever they hang."""
+    found = {}  # type: dict[str, list[Process]]
     for pid in everybody():
-        try:
-            with open("/proc/%d/environ" % pid, "rb") as stream:
-                hit = mark in b"\0" + stream.read() + b"\0"
-        except OSError:
-            continue  # ended meanwhile, or another account's
-        process = look(pid) if hit else None
-        if process and process.lives and pid != os.getpid():
-            found.append(process)
+        tag = _mark(pid)
+        process = look(pid) if tag and pid != os.getpid() else None
+        if process and process.lives:
+            found.setdefault(tag, []).append(process)
     return found
+
+
+def _mark(pid: int) -> str:
+    try:
+        with open("/proc/%d/environ" % pid, "rb") as stream:
+            environ = b"\0" + stream.read()
+    except OSError:
+        return ""  # ended meanwhile, or another account's
+    return environ.partition(b"\0GRMS_TAG=")[2].partition(b"\0")[0].decode("ascii", "replace")
+
+
+def marked(tag: str) -> "list[Process]":
+    """Those of ``marks`` that belong to this tag."""
+    return marks().get(tag, [])
 
 
 def send(number: int, targets: "list[Process]") -> None:

@@ -13,6 +13,9 @@ _FORCE_AFTER = 60.0  # seconds after which a wrapper that was told to end is end
 class Wrapper:
     """One wrapper as its id and the files it left tell of it. Raises ValueError for another id."""
 
+    _living = None  # type: dict[str, list[processes.Process]] | None
+    # All marked processes of the host, looked at once for all wrappers of one command.
+
     def __init__(self, tags: str, native_id: str) -> None:
         pid, start, boot, self.tag = native_id.split(".", 3)
         self.native_id = native_id
@@ -32,6 +35,14 @@ class Wrapper:
     def has(self, name: bytes) -> bool:
         """True if the control directory has this file."""
         return self.control is not None and os.path.exists(self.file(name))
+
+    def strays(self) -> "list[processes.Process]":
+        """Living processes of the job that do not hang below its wrapper any more."""
+        if self.control is None:
+            return []
+        if Wrapper._living is None:
+            Wrapper._living = processes.marks()
+        return Wrapper._living.get(self.tag, [])
 
     def evidence(self) -> "dict[str, object] | None":
         """The exit evidence, if there is any."""
@@ -79,7 +90,7 @@ def _status(wrapper: Wrapper) -> "dict[str, object] | None":
         facts.update(state="suspended")
     elif living:
         facts.update(state="running")
-    elif wrapper.control and processes.marked(wrapper.tag):
+    elif wrapper.strays():
         facts.update(state="orphaned", reason="its wrapper was killed, its processes go on")
     else:
         return None
@@ -140,7 +151,7 @@ def _end(wrapper: Wrapper) -> "dict[str, object]":
         processes.send(signal.SIGTERM, [wrapper.process])
         processes.send(signal.SIGCONT, [wrapper.process])
         return _said(True)
-    strays = processes.marked(wrapper.tag) if wrapper.control else []
+    strays = wrapper.strays()
     if wrapper.process is None and not strays:
         return _said(False, "there is no such job any more", gone=True)
     return _force(wrapper, strays)
@@ -178,14 +189,17 @@ def _force(wrapper: Wrapper, strays: "list[processes.Process]") -> "dict[str, ob
 def find(tags: str, names: "list[str]") -> "list[dict[str, object]]":
     """The native id behind each tag: from the tag file, else from a living marked process."""
     answers = []  # type: list[dict[str, object]]
+    missing = []  # type: list[str]
     for name in names:
         found = load(os.path.join(raw(tags), raw(name))) if "/" not in name else None
         if found:
             answers.append({"tag": name, "ids": [native_id_of(found)]})
-            continue
-        strays = sorted(processes.marked(name), key=lambda process: process.start)
-        if strays:
-            first = strays[0]
+        else:
+            missing.append(name)
+    living = processes.marks() if missing else {}
+    for name in missing:
+        if name in living:
+            first = min(living[name], key=lambda process: process.start)
             identity = processes.native_id(first.pid, first.start, processes.boot_id(), name)
             answers.append({"tag": name, "ids": [identity]})
     return answers

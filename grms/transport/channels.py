@@ -45,7 +45,6 @@ class Helper:
         self.target = target
         self.channel = channel
         self._buffer = bytearray()
-        self.fresh = True
         channel.settimeout(QUIET)
         channel.exec_command(f"{shlex.quote(target.python)} -I -S -c {shlex.quote(_START)}")
         self.send(_program())
@@ -107,7 +106,7 @@ class Helper:
                     f"cannot start {self.target.python!r} on {self.target}: "
                     f"{error.detail or seen.decode(errors='replace').strip() or 'no answer'}; "
                     "the option python names a Python 3.6 or newer there",
-                    transient="not found" not in error.detail,
+                    transient=not self.channel.get_transport().is_active(),
                 ) from error
 
     def _cut(self, error: OSError | None) -> CutError:
@@ -130,8 +129,10 @@ class Pool:
         self.connection = connection
         self.limit = connection.target.channels
         self._idle: list[Helper] = []
-        self._busy = 0
-        self._free = threading.Condition()
+        self._busy = 0  # requests that hold a place
+        self._open = 0  # sessions that are open, idle ones included
+        self._changed = threading.Condition()
+        self._opening = threading.Lock()
 
     @contextmanager
     def helper(self, *, fresh: bool = False) -> Iterator[Helper]:
@@ -139,69 +140,83 @@ class Pool:
 
         ``fresh`` asks for one that no request was sent to before.
         """
-        with self._free:
-            self._free.wait_for(lambda: self._busy < self.limit)
+        with self._changed:
+            self._changed.wait_for(lambda: self._busy < self.limit)
             self._busy += 1
-            helper = self._take(fresh)
+            if fresh:
+                self._drop_idle()
+        helper = None
         kept = False
         try:
-            helper = helper or self._open()
+            helper = self._obtain()
             yield helper
             kept = True
         finally:
-            with self._free:
+            with self._changed:
                 self._busy -= 1
-                if helper is not None and kept and helper.usable and self._busy < self.limit:
-                    helper.fresh = False
+                if helper is not None and kept and helper.usable and self._open <= self.limit:
                     self._idle.append(helper)
                 elif helper is not None:
-                    helper.close()
-                self._free.notify()
+                    self._drop(helper)
+                self._changed.notify_all()
 
     def close(self) -> None:
         """End the idle helpers."""
-        with self._free:
-            while self._idle:
-                self._idle.pop().close()
+        with self._changed:
+            self._drop_idle()
 
-    def _take(self, fresh: bool) -> Helper | None:
+    def _drop_idle(self) -> None:
         while self._idle:
-            helper = self._idle.pop()
-            if helper.usable and not fresh:
-                return helper
-            helper.close()
-        return None
+            self._drop(self._idle.pop())
 
-    def _open(self) -> Helper:
-        """A new session. A server that goes on refusing one lowers the limit (MaxSessions)."""
+    def _drop(self, helper: Helper) -> None:
+        helper.close()
+        self._open -= 1
+
+    def _take_idle(self) -> Helper | None:
+        with self._changed:
+            while self._idle:
+                helper = self._idle.pop()
+                if helper.usable:
+                    return helper
+                self._drop(helper)
+            return None
+
+    def _obtain(self) -> Helper:
+        """An idle helper or a new one. A server that goes on refusing lowers the limit."""
         started = time.monotonic()
         while True:
-            target, transport = self.connection.target, self.connection.transport()
+            helper = self._take_idle()
+            if helper is not None:
+                return helper
             try:
-                channel = transport.open_session(timeout=QUIET)
+                return self._start()
             except paramiko.ChannelException as error:
                 passed = time.monotonic() - started
                 if passed > QUIET:
+                    target = self.connection.target
                     raise SiteError(f"{target} allows no further session: {error}") from error
-                self._wait_for_place(lower=passed > _SETTLE)
-            except (paramiko.SSHException, EOFError) as error:
-                raise CutError(f"the connection to {target} was lost: {error}") from error
-            else:
-                return _start(target, channel)
+                with self._changed:
+                    if passed > _SETTLE:
+                        self.limit = max(1, min(self.limit, self._open))
+                    self._changed.wait(timeout=0.2)
 
-    def _wait_for_place(self, *, lower: bool) -> None:
-        with self._free:
-            if lower:
-                self.limit = max(1, min(self.limit, self._busy - 1))
-            self._busy -= 1
-            self._free.wait(timeout=0.1)
-            self._free.wait_for(lambda: self._busy < self.limit, timeout=QUIET)
-            self._busy += 1
-
-
-def _start(target: Target, channel: paramiko.Channel) -> Helper:
-    try:
-        return Helper(target, channel)
-    except BaseException:
-        channel.close()
-        raise
+    def _start(self) -> Helper:
+        target, transport = self.connection.target, self.connection.transport()
+        try:
+            # One at a time: paramiko mixes up the refusals of two that are asked for at once.
+            with self._opening:
+                channel = transport.open_session(timeout=QUIET)
+        except paramiko.ChannelException:
+            raise
+        except (paramiko.SSHException, EOFError) as error:
+            raise CutError(f"the connection to {target} was lost: {error}") from error
+        with self._changed:
+            self._open += 1
+        try:
+            return Helper(target, channel)
+        except BaseException:
+            channel.close()
+            with self._changed:
+                self._open -= 1
+            raise

@@ -25,7 +25,8 @@ _KEEPALIVE = 15
 _USER_TIMEOUT = 60_000
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
+# What paramiko logs as errors reaches us as exceptions.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 class Connection:
