@@ -73,6 +73,18 @@ for tag; do "$qacct" -j "$tag"; done
 exit 0
 """
 
+# qhold and qrls are silent on a job that is held, or free, already, and on all others beside an
+# unknown one: each id gets a call and an exit status of its own.
+_EACH = f"""\
+program=$1/$2; shift 2
+[ -x "$program" ] || {{ echo "$program: no such program" >&2; exit 127; }}
+for id; do
+    "$program" "$id" 2>&1
+    printf '{PART}%s %s\n' "$id" "$?"
+done
+exit 0
+"""
+
 _PROBE = f"""\
 qstat=$1/qstat qconf=$1/qconf qhost=$1/qhost
 "$qstat" -help | head -n 1
@@ -158,10 +170,11 @@ class Commands:
 
     def verbs(self, verb: str, native_ids: Sequence[str]) -> Command:
         """cancel, hold, release, suspend or resume."""
+        if verb in ("hold", "release"):
+            name = {"hold": "qhold", "release": "qrls"}[verb]
+            return self._shell(_EACH, name, *native_ids)
         name, *words = {
             "cancel": ("qdel",),
-            "hold": ("qhold",),
-            "release": ("qrls",),
             "suspend": ("qmod", "-sj"),
             "resume": ("qmod", "-usj"),
         }[verb]
