@@ -128,14 +128,15 @@ def test_the_wheel_works_in_an_environment_of_its_own(
 ) -> None:
     """Its dependencies are those of the environment that runs this test."""
     place = tmp_path / ".whl-venv"
-    venv.create(place, with_pip=False, symlinks=True)
+    venv.create(place, with_pip=True, symlinks=True)
+    python = str(place / "bin/python")
     mine = place / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
-    install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", "--no-index"]
-    done = _run(*install, "--prefix", str(place), str(distributions[0]), cwd=tmp_path)
+    # By the venv's own pip, which cannot touch the environment that runs this test.
+    done = _run(python, "-m", "pip", "install", "-qq", "--no-deps", "--no-index",
+                str(distributions[0]), cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stderr
     # A plain line in a .pth file comes after the venv's own packages and runs no other .pth.
     (mine / "borrowed.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", "utf-8")
-    python = str(place / "bin/python")
     for program in ("grms-server", "grms-client"):
         script = str(place / "bin" / program)
         shown = _run(python, script, "--help", cwd=tmp_path)
