@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,10 @@ from typing import Any
 import click
 
 from grms import __version__
-from grms.broker.ports.store import Store
 from grms.broker.records import Principal
 from grms.config import Settings, load
 from grms.errors import GrmsError
-from grms.server.wiring import make_store
+from grms.server.wiring import opened
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -51,16 +48,6 @@ def main(ctx: click.Context, config: Path | None, data_dir: Path | None) -> None
       grms-server cluster list
     """
     ctx.obj = load(config, data_dir=data_dir)
-
-
-@contextmanager
-def opened(settings: Settings) -> Iterator[Store]:
-    """The store, closed at the end."""
-    store = make_store(settings)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @main.command()
