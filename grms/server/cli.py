@@ -15,6 +15,7 @@ from grms import __version__
 from grms.broker.records import Principal
 from grms.config import Settings, load
 from grms.errors import GrmsError
+from grms.server.care_cli import backup, check, restore
 from grms.server.wiring import opened
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -146,3 +147,7 @@ def user_remove(settings: Settings, name: str) -> None:
     with opened(settings) as store:
         if not store.remove_principal(name):
             raise click.ClickException(f"there is no user {name!r}; see: grms-server user list")
+
+
+for _command in (check, backup, restore):
+    main.add_command(_command)
