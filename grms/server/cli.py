@@ -16,6 +16,7 @@ from grms.broker.records import Principal
 from grms.config import Settings, load
 from grms.errors import GrmsError
 from grms.server.care_cli import backup, check, restore
+from grms.server.jobs_cli import export, jobs, orphans, parked, release
 from grms.server.wiring import opened
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -149,5 +150,5 @@ def user_remove(settings: Settings, name: str) -> None:
             raise click.ClickException(f"there is no user {name!r}; see: grms-server user list")
 
 
-for _command in (check, backup, restore):
+for _command in (check, backup, restore, jobs, parked, release, export, orphans):
     main.add_command(_command)

@@ -46,6 +46,8 @@ _PREDECESSOR = 60.0
 _ENGINE_END = 9.0
 _CALLS_END = 3
 _SIGN_OF_LIFE = 2.0
+#: Seconds to get over whoever only looks whether a service runs.
+_GLANCE = 2.0
 
 
 def set_up_logging(settings: Settings) -> None:
@@ -184,7 +186,7 @@ def serve(settings: Settings, *, with_engine: bool = True) -> None:
     set_up_logging(settings)
     make_data_dir(settings)
     with (
-        guard.held(settings.data_dir, guard.SERVER),
+        guard.held(settings.data_dir, guard.SERVER, patience=_GLANCE),
         contextlib.closing(bind(settings)) as listening,
         opened(settings) as store,
         contextlib.closing(Poker(settings.data_dir)) as poker,
