@@ -16,6 +16,7 @@ from grms.broker.records import Principal
 from grms.config import Settings, load
 from grms.errors import GrmsError
 from grms.server.care_cli import backup, check, restore
+from grms.server.conformance_cli import conformance
 from grms.server.jobs_cli import export, jobs, orphans, parked, release
 from grms.server.wiring import opened
 
@@ -150,5 +151,5 @@ def user_remove(settings: Settings, name: str) -> None:
             raise click.ClickException(f"there is no user {name!r}; see: grms-server user list")
 
 
-for _command in (check, backup, restore, jobs, parked, release, export, orphans):
+for _command in (check, conformance, backup, restore, jobs, parked, release, export, orphans):
     main.add_command(_command)
