@@ -9,11 +9,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from grms.broker.ports.batch import Command, CommandResult
-from grms.broker.ports.sites import Site
+from grms.broker.ports.sites import Site, Sites
 from grms.broker.records import Cluster
 from grms.errors import GrmsError
 from grms.server.reports import Finding, fail, ok, warn
-from grms.server.wiring import SiteBook
 
 #: Seconds that a cluster's clock may be off; more would confuse times in histories.
 CLOCK_LIMIT = 60.0
@@ -23,7 +22,7 @@ LOW_DISK = 1000
 OLDEST_PYTHON = (3, 6)
 
 
-def check_cluster(sites: SiteBook, cluster: Cluster) -> Iterator[Finding]:
+def check_cluster(sites: Sites, cluster: Cluster) -> Iterator[Finding]:
     """Reachable, prepared, its Python, disk, clock and batch system."""
     where = f"cluster {cluster.name}"
     if cluster.drained:
