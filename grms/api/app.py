@@ -95,15 +95,13 @@ class _Face:
         except StoreError as error:
             return JSONResponse({"status": "store unavailable", "error": error.message}, 503)
         silence = await self._in_thread(self._engine_silence)
-        if silence > ENGINE_SILENCE:
+        if self._with_engine and silence > ENGINE_SILENCE:
             text = f"the engine has given no sign of life for {silence:.0f} s; see the log"
             return JSONResponse({"status": "engine silent", "error": text}, 503)
         return JSONResponse({"status": "ok"})
 
     def _engine_silence(self) -> float:
         """Seconds since the engine's last turn, or since this service began."""
-        if not self._with_engine:
-            return 0.0
         vitals = read_vitals(self._settings.data_dir)
         latest = max(self._since, vitals.at) if vitals else self._since
         return (datetime.now(UTC) - latest).total_seconds()
