@@ -11,8 +11,8 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
-import uuid
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
@@ -26,6 +26,7 @@ from grms.broker.vitals import Vitals, write_vitals
 from grms.config import Settings
 from grms.errors import ConfigError
 from grms.server import guard
+from grms.server.identity import disown_the_dead, engine_name
 from grms.server.poke import Listener, Poker
 from grms.server.wiring import (
     SiteBook,
@@ -76,7 +77,8 @@ def run_engine(settings: Settings, lifeline: Connection | None = None) -> None:
 def _work(settings: Settings, lifeline: Connection | None) -> bool:
     store = make_store(settings)
     sites = SiteBook()
-    engine = Engine(make_edges(settings, store, sites), f"engine-{uuid.uuid4().hex[:12]}")
+    disown_the_dead(store)
+    engine = Engine(make_edges(settings, store, sites), engine_name())
     signal.signal(signal.SIGTERM, lambda *_: engine.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN if lifeline else lambda *_: engine.stop())
     listener = Listener(settings.data_dir, engine.wake)
@@ -89,7 +91,10 @@ def _work(settings: Settings, lifeline: Connection | None) -> bool:
     signs.start()
     try:
         log.info("engine %s works on %s", engine.name, settings.data_dir)
-        return engine.run()
+        ended_well = engine.run()
+        if ended_well:
+            store.disown(engine.name)  # whoever comes next need not wait for our leases
+        return ended_well
     finally:
         ended.set()
         signs.join()
@@ -184,6 +189,8 @@ def serve(settings: Settings, *, with_engine: bool = True) -> None:
     Raises ConfigError when the address or the data directory cannot be had.
     """
     set_up_logging(settings)
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
     make_data_dir(settings)
     with (
         guard.held(settings.data_dir, guard.SERVER, patience=_GLANCE),
@@ -202,10 +209,21 @@ def serve(settings: Settings, *, with_engine: bool = True) -> None:
             log.info("serving on %s/axis/services/grms", url)
             uvicorn.Server(_server_config(app)).run(sockets=[listening])
         finally:
+            signal.signal(signal.SIGTERM, _stay)
+            signal.signal(signal.SIGINT, _stay)
             if supervisor is not None:
                 supervisor.stop()
             (settings.data_dir / "server.pid").unlink(missing_ok=True)
             log.info("stopped; jobs go on without us")
+
+
+def _leave(*_: object) -> None:
+    """Leave by way of every ``finally``. uvicorn raises a signal again once its calls are done."""
+    sys.exit(0)
+
+
+def _stay(*_: object) -> None:
+    """The end is under way already, and bounded."""
 
 
 def _server_config(app: Starlette) -> uvicorn.Config:

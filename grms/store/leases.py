@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, delete, or_, select, update
 
 from grms.broker.ports.store import Lease
 from grms.store.database import Database, insert, inserted
-from grms.store.schema import leases
+from grms.store.schema import jobs, leases
 
 
 class Leases:
@@ -21,7 +21,9 @@ class Leases:
         """Take or prolong; False when another owner holds it beyond ``now``."""
 
         def work(connection: Connection) -> bool:
-            statement = insert(connection, leases).values(name=name, owner=owner, until=until)
+            statement = insert(connection.dialect.name, leases).values(
+                name=name, owner=owner, until=until
+            )
             taken = statement.on_conflict_do_update(
                 index_elements=["name"],
                 set_={"owner": owner, "until": until},
@@ -42,3 +44,31 @@ class Leases:
         return self._database.read(
             lambda connection: [Lease(*row) for row in connection.execute(statement)]
         )
+
+    def lease_owners(self) -> Collection[str]:
+        """Whoever holds a lease on a job or a name, expired ones included."""
+
+        def work(connection: Connection) -> set[str]:
+            of_jobs = select(jobs.c.lease_owner).where(jobs.c.lease_owner != "").distinct()
+            of_names = select(leases.c.owner).distinct()
+            return {*connection.scalars(of_jobs), *connection.scalars(of_names)}
+
+        return self._database.read(work)
+
+    def disown(self, owner: str) -> None:
+        """Free all that an owner held who is known to be dead; its work is due at once."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.lease_owner == owner)
+                .values(
+                    lease_owner="",
+                    lease_until=None,
+                    due_at=jobs.c.submitted_at,
+                    claim_at=jobs.c.submitted_at,
+                )
+            )
+            connection.execute(delete(leases).where(leases.c.owner == owner))
+
+        self._database.write(work)
