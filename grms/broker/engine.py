@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 _CLAIM = 400
 _TICK = 1.0
 _CLEAN_EVERY = 2.0
+_PROBE_LOST_EVERY = 10.0
 _AFTER_START = frozenset({JobState.STOPPED, JobState.POSTPROCESSING})
 SiteRound = Callable[[Edges, Site, Sequence[tuple[Job, Attempt]]], None]
 
@@ -95,6 +96,9 @@ class Engine:
             args=[self._watch.probe_all],
             seconds=self._edges.settings.probe_interval,
             next_run_time=self._edges.now(),
+        )
+        self._clock.add_job(
+            self._guard, "interval", args=[self._watch.probe_lost], seconds=_PROBE_LOST_EVERY
         )
         self._clock.start()
 

@@ -28,6 +28,7 @@ from grms.server.wiring import (
     SystemClock,
     declare_clusters,
     make_edges,
+    make_policy,
     make_stager,
     make_store,
 )
@@ -139,7 +140,8 @@ def serve(settings: Settings, *, with_engine: bool = True) -> None:
     supervisor = Supervisor(settings) if with_engine else None
     try:
         declare_clusters(store, settings)
-        service = Service(store, make_stager(settings), SystemClock(), poker)
+        policy = make_policy(settings)
+        service = Service(store, make_stager(settings), SystemClock(), poker, policy)
         config = uvicorn.Config(
             make_app(service, store, settings), log_config=None, access_log=False, lifespan="off"
         )

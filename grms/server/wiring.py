@@ -14,9 +14,11 @@ from pathlib import Path
 
 from grms.broker.edges import Edges
 from grms.broker.layout import Layout
+from grms.broker.policies import Balanced
 from grms.broker.ports.batch import BatchAdapter
 from grms.broker.ports.sites import Site
 from grms.broker.ports.store import Store
+from grms.broker.ranking import Policy
 from grms.broker.records import Cluster, OwnerLimits
 from grms.config import Settings
 from grms.errors import ConfigError
@@ -98,6 +100,19 @@ def make_adapter(cluster: Cluster) -> BatchAdapter:
     )
 
 
+def make_policy(settings: Settings) -> Policy:
+    """The ranking that setting ``policy`` names in entry point group ``grms.policies``."""
+    if settings.policy == Balanced.name:  # the default works without the package's metadata
+        return Balanced()
+    known = entry_points(group="grms.policies")
+    for entry in known:
+        if entry.name == settings.policy:
+            policy: Policy = entry.load()()
+            return policy
+    names = ", ".join(sorted({entry.name for entry in known})) or "none"
+    raise ConfigError(f"policy = {settings.policy!r}: there is no such policy; installed: {names}")
+
+
 def embedded_cluster(settings: Settings) -> Cluster:
     """The machine itself, with the fork adapter: what a fresh broker has."""
     system = os.uname()
@@ -162,4 +177,5 @@ def make_store(settings: Settings) -> Store:
 
 def make_edges(settings: Settings, store: Store, sites: SiteBook) -> Edges:
     """Everything the engine works with."""
-    return Edges(store, sites, make_stager(settings), SystemClock(), settings)
+    policy = make_policy(settings)
+    return Edges(store, sites, make_stager(settings), SystemClock(), settings, policy)
