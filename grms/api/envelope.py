@@ -16,7 +16,7 @@ XSI = "http://www.w3.org/2001/XMLSchema-instance"
 SOAP_ENCODING = "http://schemas.xmlsoap.org/soap/encoding/"
 
 #: Tags of one request: a bound on the memory that a small body can be made to take.
-MAX_TAGS = 200_000
+MAX_TAGS = 100_000
 #: SOAP 1.1, section 4.2.2: a header without an actor, or with this one, is meant for us.
 _NEXT = "http://schemas.xmlsoap.org/soap/actor/next"
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

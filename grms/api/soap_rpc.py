@@ -339,5 +339,4 @@ def _simple(kind: Scalar | Enumeration, value: Any) -> str:
 
 def date_time(value: datetime) -> str:
     """UTC with milliseconds, the form every Axis understands."""
-    moment = value.astimezone(UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -29,6 +29,7 @@ class Draft:
         self._attempts: dict[int, Attempt] = {}
         self._events: list[NewEvent] = []
         self._wishes: list[WishDone] = []
+        self._keep = False
 
     def go(self, trigger: Trigger, status: RequestStatus, text: str = "") -> Draft:
         """Move the job along the table of transitions. Raises StateError if that is illegal."""
@@ -87,6 +88,11 @@ class Draft:
             EventKind.WISH, f"{wish.kind.value}: {outcome}", {"wish": wish.kind.value, "done": True}
         )
 
+    def keep(self) -> Draft:
+        """Keep the claim on the job: the work on it goes on after this change."""
+        self._keep = True
+        return self
+
     def fail(self, error: GrmsError, *, parked: bool = False) -> Draft:
         """End the job as FAILED with the reason; a parked one waits for a person's release."""
         self.job = replace(
@@ -126,6 +132,7 @@ class Draft:
             tuple(self._attempts.values()),
             tuple(self._events),
             tuple(self._wishes),
+            self._keep,
         )
 
     @property

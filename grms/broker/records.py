@@ -231,13 +231,15 @@ class Change:
     """One atomic step: applied whole if the stored version is still ``job.version``, else not.
 
     ``job`` is the record as it shall be, its ``version`` and ``last_event`` as they were read;
-    the store raises both. ``attempts`` are inserted or replaced by (job, number).
+    the store raises both. ``attempts`` are inserted or replaced by (job, number). The claim on the
+    job is given back with it, unless ``keep_claim`` says that the work goes on.
     """
 
     job: Job
     attempts: tuple[Attempt, ...] = ()
     events: tuple[NewEvent, ...] = ()
     wishes_done: tuple[WishDone, ...] = ()
+    keep_claim: bool = False
 
 
 @unique

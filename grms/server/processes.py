@@ -11,7 +11,6 @@ import os
 import signal
 import socket
 import threading
-import uuid
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
@@ -22,6 +21,7 @@ from grms.broker.engine import Engine
 from grms.broker.service import Service
 from grms.config import Settings
 from grms.errors import ConfigError
+from grms.server.identity import disown_the_dead, engine_name
 from grms.server.poke import Listener, Poker
 from grms.server.wiring import (
     SiteBook,
@@ -52,7 +52,8 @@ def run_engine(settings: Settings, lifeline: Connection | None = None) -> None:
     set_up_logging(settings)
     store = make_store(settings)
     sites = SiteBook()
-    engine = Engine(make_edges(settings, store, sites), f"engine-{uuid.uuid4().hex[:12]}")
+    disown_the_dead(store)
+    engine = Engine(make_edges(settings, store, sites), engine_name())
     signal.signal(signal.SIGTERM, lambda *_: engine.stop())
     signal.signal(signal.SIGINT, signal.SIG_IGN if lifeline else lambda *_: engine.stop())
     listener = Listener(settings.data_dir, engine.wake)

@@ -192,8 +192,7 @@ def _apply(connection: Connection, change: Change) -> Job | None:
             last_event=jobs.c.last_event + len(change.events),
             # A wish that came after the claim was not seen by whoever made this change.
             claim_at=case((jobs.c.woken, jobs.c.claim_at), else_=_due_after(change)),
-            lease_owner="",
-            lease_until=None,
+            **({} if change.keep_claim else {"lease_owner": "", "lease_until": None}),
         )
         .returning(jobs.c.last_event)
     )

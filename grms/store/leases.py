@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, or_
+from sqlalchemy import Connection, delete, or_, select, update
 
 from grms.store.database import Database, insert, inserted
-from grms.store.schema import leases
+from grms.store.schema import jobs, leases
 
 
 class Leases:
@@ -33,3 +34,31 @@ class Leases:
         """Give a lease back; nothing happens if ``owner`` does not hold it."""
         statement = delete(leases).where(leases.c.name == name, leases.c.owner == owner)
         self._database.write(lambda connection: connection.execute(statement) and None)
+
+    def lease_owners(self) -> Collection[str]:
+        """Whoever holds a lease on a job or a name, expired ones included."""
+
+        def work(connection: Connection) -> set[str]:
+            of_jobs = select(jobs.c.lease_owner).where(jobs.c.lease_owner != "").distinct()
+            of_names = select(leases.c.owner).distinct()
+            return {*connection.scalars(of_jobs), *connection.scalars(of_names)}
+
+        return self._database.read(work)
+
+    def disown(self, owner: str) -> None:
+        """Free all that an owner held who is known to be dead; its work is due at once."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.lease_owner == owner)
+                .values(
+                    lease_owner="",
+                    lease_until=None,
+                    due_at=jobs.c.submitted_at,
+                    claim_at=jobs.c.submitted_at,
+                )
+            )
+            connection.execute(delete(leases).where(leases.c.owner == owner))
+
+        self._database.write(work)

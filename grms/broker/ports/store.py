@@ -213,6 +213,14 @@ class LeaseStore(Protocol):
 
     def release(self, name: str, owner: str) -> None: ...
 
+    def lease_owners(self) -> Collection[str]:
+        """Whoever holds a lease on a job or a name, expired ones included."""
+        ...
+
+    def disown(self, owner: str) -> None:
+        """Free all that an owner held who is known to be dead; its work is due at once."""
+        ...
+
 
 class Store(JobStore, RegistrationStore, ClusterStore, PrincipalStore, LeaseStore, Protocol):
     """Everything a store provides."""

@@ -34,7 +34,7 @@ def collect(edges: Edges, job: Job, attempt: Attempt, wishes: Sequence[Wish]) ->
     """Deliver what the job produced. A failed program's streams and files are delivered as well."""
     if job.state is JobState.STOPPED:
         draft = Draft(job, edges.now()).go(Trigger.COLLECTING, RequestStatus.TASK_STAGE_OUT)
-        moved = edges.apply([draft.due(edges.settings.lease)])[0]
+        moved = edges.apply([draft.keep()])[0]
         if moved is None:
             return
         job = moved
