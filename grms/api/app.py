@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from grms.api import soap_rpc
+from grms.api import rest, soap_rpc
 from grms.api.auth import CHALLENGE, authenticate
 from grms.api.envelope import MalformedError, Served, fault
 from grms.api.handlers import Call
@@ -53,6 +53,7 @@ def make_app(service: Service, store: Store, settings: Settings) -> Starlette:
             Route(LITERAL_PATH, face.endpoint(literal.serve), methods=["POST"]),
             Route(LITERAL_PATH, partial(_literal_page, literal), methods=["GET"]),
             Route("/healthz", face.health, methods=["GET"]),
+            *rest.routes(service, store, settings),
         ]
     )
 

@@ -18,6 +18,7 @@ from grms.broker.ports.store import Store
 from grms.broker.records import Principal
 from grms.config import Settings, load
 from grms.errors import GrmsError
+from grms.server.cluster_cli import cluster
 from grms.server.wiring import make_store
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -98,6 +99,9 @@ def migrate(settings: Settings) -> None:
     """Bring the database to this version's form, and say so."""
     with opened(settings):
         click.echo(f"{settings.database_url.split('@')[-1]} is up to date")
+
+
+main.add_command(cluster)
 
 
 @main.group()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -21,13 +22,14 @@ from grms.broker.ports.store import Store
 from grms.broker.ranking import Policy
 from grms.broker.records import Cluster, OwnerLimits
 from grms.config import Settings
-from grms.errors import ConfigError
+from grms.errors import ConfigError, StateError
 from grms.jobside.bundle import program
 from grms.server.clusters import read_clusters
 from grms.staging import Staging
 from grms.store import open_store
 from grms.transport import make_transport
 
+log = logging.getLogger(__name__)
 LOCAL = "localhost"
 
 
@@ -138,20 +140,37 @@ def embedded_cluster(settings: Settings) -> Cluster:
 def declare_clusters(store: Store, settings: Settings) -> Mapping[str, Cluster]:
     """Bring the registry in line with the declarative file; what was added by hand stays.
 
-    Without a file, and with an empty registry, the embedded cluster is declared.
+    Without a file, and with an empty registry, the embedded cluster is declared. What the file
+    does not declare any more is removed, or drained while it has live jobs. ``drained`` of the
+    file holds for a new cluster; later the operator's drain and resume count.
     """
     known = {cluster.name: cluster for cluster in store.clusters()}
     if settings.clusters_file:
         declared = read_clusters(_read_toml(Path(settings.clusters_file)), settings.clusters_file)
+        _retire(store, known, {cluster.name for cluster in declared})
     elif not any(not cluster.declared for cluster in known.values()):
         declared = [embedded_cluster(settings)]
     else:
         declared = [c for c in known.values() if c.declared]
     for cluster in declared:
         before = known.get(cluster.name)
-        if before is None or before != replace(cluster, drained=before.drained):
-            store.put_cluster(replace(cluster, drained=bool(before and before.drained)))
+        if before is not None:
+            cluster = replace(cluster, drained=before.drained)
+        if before != cluster:
+            store.put_cluster(cluster)
     return {cluster.name: cluster for cluster in store.clusters()}
+
+
+def _retire(store: Store, known: Mapping[str, Cluster], declared: set[str]) -> None:
+    for name, cluster in known.items():
+        if not cluster.declared or name in declared:
+            continue
+        try:
+            store.remove_cluster(name)
+            log.info("cluster %s is not declared any more: removed", name)
+        except StateError as error:
+            store.put_cluster(replace(cluster, drained=True))
+            log.warning("cluster %s is not declared any more: drained; %s", name, error.message)
 
 
 def _read_toml(path: Path) -> Mapping[str, object]:
