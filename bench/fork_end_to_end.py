@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "e2e"))
 
-from broker import Broker  # noqa: E402
+from broker import Broker
 
 JOB = (
     '<grmsjob appid="bench"><simplejob><executable type="single" count="1">'
