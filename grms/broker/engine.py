@@ -110,7 +110,7 @@ class Engine:
         if claimed:
             self._sort_out(self._load(claimed))
         slots = free_slots(self._edges, _CLAIM)
-        queued = self._claim({JobState.QUEUED}, slots) if slots else []
+        queued = self._claim({JobState.QUEUED}, slots, in_turn=True) if slots else []
         if queued:
             self._place(queued)
 
@@ -121,12 +121,10 @@ class Engine:
 
     # -- claiming -----------------------------------------------------------------------------
 
-    def _claim(
-        self, states: Collection[JobState], limit: int, *, wished: bool = False
-    ) -> list[Job]:
+    def _claim(self, states: Collection[JobState], limit: int, **which: bool) -> list[Job]:
         now = self._edges.now()
         until = now + timedelta(seconds=self._edges.settings.lease)
-        jobs = list(self._edges.store.claim(self.name, states, now, until, limit, wished=wished))
+        jobs = list(self._edges.store.claim(self.name, states, now, until, limit, **which))
         with self._lock:
             self._held.update(job.id for job in jobs)
         return jobs

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from grms.broker.ports.store import Acceptance, JobQuery
-from grms.broker.records import ON_RESOURCE, Attempt, Change, Job, NewEvent, Phase
+from grms.broker.records import LIVE_PHASES, ON_RESOURCE, Attempt, Change, Job, NewEvent, Phase
 from grms.errors import ConflictError, ErrorCode, RequestError
 from grms.store import rows
 from grms.store.applying import apply_changes
@@ -19,8 +19,6 @@ from grms.store.schema import attempts, jobs, submission_keys
 
 #: Characters of an idempotency key; PostgreSQL limits the length of what it indexes.
 LONGEST_KEY = 255
-
-_LIVE = ON_RESOURCE | {Phase.PLACED, Phase.STAGED}
 
 
 def unknown_job(job_id: str) -> RequestError:
@@ -108,7 +106,7 @@ class Jobs:
         statement = (
             select(attempts.c.cluster, jobs.c.owner, func.count())
             .join(jobs, jobs.c.id == attempts.c.job_id)
-            .where(attempts.c.phase.in_(_LIVE))
+            .where(attempts.c.phase.in_(LIVE_PHASES))
             .group_by(attempts.c.cluster, jobs.c.owner)
         )
         return self._database.read(
