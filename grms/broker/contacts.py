@@ -15,7 +15,10 @@ from urllib.parse import urlsplit
 from grms.broker.records import Cluster
 
 _FORM = re.compile(
-    r"(?P<host>[^\s:/]+)(?::(?P<port>\d*))?(?:/(?P<service>[^\s:]*))?(?::(?P<subject>.*))?"
+    r"(?P<host>[^\s:/]+)"
+    r"(?:(?::\d*)?(?:/(?P<service>[^\s:]*))?"  # no subject
+    r"|:\d*(?:/(?P<before_subject>[^\s:]*))?:.*"  # host:[port][/service]:subject
+    r"|/(?P<only_service>[^\s:]*):.*)"  # host/service:subject
 )
 _HERE = frozenset({"localhost", "127.0.0.1"})
 _SERVICE = "jobmanager"
@@ -34,7 +37,8 @@ def read_contact(text: str) -> Contact | None:
     match = _FORM.fullmatch(text.strip())
     if match is None:
         return None
-    return Contact(match["host"].lower(), match["service"] or "")
+    found = match["service"] or match["before_subject"] or match["only_service"]
+    return Contact(match["host"].lower(), found or "")
 
 
 def names(contact: Contact, cluster: Cluster) -> bool:

@@ -242,7 +242,11 @@ def _installed(
 def _instances(name: str, text: str, least: int, found: list[Installed]) -> Refusal:
     counts = [item.instance_count for item in found if item.instance_count is not None]
     has = _of(max(counts), "instances") if counts else ""
-    change = f"lower instanceCount to {max(counts)}" if counts else _declare("instanceCount")
+    change = (
+        f"lower instanceCount to {max(counts)}"
+        if counts
+        else _declare("instanceCount", "instance_count")
+    )
     return Refusal(name, f"{_of(least, 'instances')} of {text}", has, change)
 
 
@@ -291,7 +295,9 @@ def asked_of_queue(needs: Needs, wanted: Requirements) -> list[Asked]:
 
 def _no_queue(wanted: str, cluster: Cluster) -> Refusal:
     declared = ", ".join(queue.name for queue in cluster.queues)
-    change = f"ask for {declared.replace(', ', ' or ')}" if declared else _declare("queues")
+    change = (
+        f"ask for {declared.replace(', ', ' or ')}" if declared else _declare("queue", "queues")
+    )
     return Refusal("queue", wanted, declared, change)
 
 
