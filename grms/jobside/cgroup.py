@@ -10,7 +10,7 @@ import signal
 
 
 class Group:
-    """A cgroup of ours; ``path`` is "" where none could be made, and then all of it does nothing."""
+    """A cgroup of ours; ``path`` is "" where none could be made: then it does nothing."""
 
     def __init__(self, tag: str) -> None:
         self.path = _make("grms-%s-%d" % (tag, os.getpid()))
