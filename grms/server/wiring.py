@@ -75,7 +75,7 @@ class SiteBook:
             self._sites.clear()
 
     def _build(self, cluster: Cluster, account: str) -> Site:
-        layout = Layout(cluster.workdir)
+        layout = Layout.of(cluster.workdir, account)
         wrapper = layout.wrapper(self._program)
         python = cluster.options.get("python", sys.executable if _is_here(cluster) else "python3")
         options = {**cluster.options, "wrapper": wrapper, "python": python}
