@@ -12,12 +12,15 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from grms import __version__
-from grms.broker import access, matching
+from grms.broker import access
 from grms.broker.draft import Draft
 from grms.broker.lifecycle import JobState, RequestStatus, Trigger
+from grms.broker.outlook import Outlook
+from grms.broker.policies import Balanced
 from grms.broker.ports.clock import Clock
 from grms.broker.ports.staging import Stager
 from grms.broker.ports.store import Acceptance, JobQuery, Store
+from grms.broker.ranking import Policy
 from grms.broker.records import (
     EventKind,
     Job,
@@ -28,6 +31,7 @@ from grms.broker.records import (
     WishKind,
 )
 from grms.broker.registrations import Registrations
+from grms.broker.verdicts import Verdict
 from grms.broker.views import AttemptInfo, JobInfo
 from grms.broker.work import transfers_in, transfers_out
 from grms.errors import (
@@ -52,12 +56,18 @@ class Service(Registrations):
     delivers_notifications = False
 
     def __init__(
-        self, store: Store, stager: Stager, clock: Clock, wake: Callable[[], None]
+        self,
+        store: Store,
+        stager: Stager,
+        clock: Clock,
+        wake: Callable[[], None],
+        policy: Policy | None = None,
     ) -> None:
         self._store = store
         self._stager = stager
         self._clock = clock
         self._wake = wake
+        self._outlook = Outlook(store, clock, policy or Balanced())
 
     # -- jobs ---------------------------------------------------------------------------------
 
@@ -225,21 +235,20 @@ class Service(Registrations):
     def find_resources(self, caller: Principal, text: str) -> Sequence[str]:
         """Job manager contacts of the clusters that fit, best first."""
         access.demand(caller, "find_resources")
-        return [verdict.contact for verdict in self.explain(caller, text) if verdict.fits]
+        fitting = [verdict.contact for verdict in self.explain(caller, text) if verdict.fits]
+        return list(dict.fromkeys(fitting))
 
-    def explain(self, caller: Principal, text: str) -> Sequence[matching.Verdict]:
-        """What each cluster says to a description: fits, or every requirement that refuses."""
+    def explain(self, caller: Principal, text: str) -> Sequence[Verdict]:
+        """What each cluster says to a description: the fitting ones, best first, then the others,
+        nearest first, each with every requirement that refuses.
+        """
         access.demand(caller, "explain")
-        description = parse(text)
-        measured = {item.cluster: item for item in self._store.measured()}
-        now = self._clock.now()
-        verdicts = [
-            matching.examine(
-                description, cluster, measured.get(cluster.name), owner=caller.name, now=now
-            )
-            for cluster in self._store.clusters()
-        ]
-        return sorted(verdicts, key=lambda verdict: (not verdict.fits, verdict.contact))
+        return self._outlook.verdicts(parse(text), caller.name)
+
+    def explain_job(self, caller: Principal, job_id: str) -> Sequence[Verdict]:
+        """The same for a job and its owner: why it waits, or where it would go now."""
+        job = self._job(caller, "explain_job", job_id)
+        return self._outlook.verdicts(parse(job.description), job.owner)
 
     def describe(self, full: bool) -> str:
         """What this service is, in one line or in full."""
