@@ -79,10 +79,6 @@ class Edges:
             transient=True,
         )
 
-    def newest(self, job: Job) -> Attempt:
-        """The newest attempt of a job that has one."""
-        return self.store.attempts(job.id)[-1]
-
     def amend(self, job_id: str, decide: Callable[[Job], Draft | None]) -> Job | None:
         """Read, decide, apply; again if somebody else was quicker. None: nothing to do."""
         while True:

@@ -7,7 +7,8 @@ import os
 import sys
 import threading
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -28,6 +29,7 @@ from grms.server.clusters import read_clusters
 from grms.staging import Staging
 from grms.store import open_store
 from grms.transport import make_transport
+from grms.transport.counting import Calls, CountingTransport
 
 log = logging.getLogger(__name__)
 LOCAL = "localhost"
@@ -49,6 +51,7 @@ class SiteBook:
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
         self._program = program()
+        self.calls = Calls()
 
     def site(self, cluster: Cluster, account: str) -> Site:
         """The site; its directories and the wrapper are there when this returns."""
@@ -72,12 +75,13 @@ class SiteBook:
             self._sites.clear()
 
     def _build(self, cluster: Cluster, account: str) -> Site:
-        layout = Layout(cluster.workdir)
+        layout = Layout.of(cluster.workdir, account)
         wrapper = layout.wrapper(self._program)
         python = cluster.options.get("python", sys.executable if _is_here(cluster) else "python3")
         options = {**cluster.options, "wrapper": wrapper, "python": python}
         adapter = make_adapter(replace(cluster, options=options))
-        transport = make_transport(cluster, account)
+        way = make_transport(cluster, account)
+        transport = CountingTransport(way, cluster.name, self.calls)
         transport.make_directories([layout.inbox, layout.tags, f"{layout.workdir}/jobs"])
         if wrapper not in transport.read([wrapper]):
             transport.write({wrapper: self._program}, mode=0o644)
@@ -188,10 +192,37 @@ def make_stager(settings: Settings) -> Staging:
 
 
 def make_store(settings: Settings) -> Store:
-    """The store, brought to the newest revision."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """The store, brought to the newest revision. Raises ConfigError, StoreError."""
+    make_data_dir(settings)
     store: Store = open_store(settings.database_url)
     return store
+
+
+def make_data_dir(settings: Settings) -> None:
+    """Make the data directory, private, if it is missing. Raises ConfigError."""
+    place = settings.data_dir
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make the data directory {place}: {error.strerror}; make it and give it to "
+            "the service's account, or name another with --data-dir"
+        ) from error
+    if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"the data directory {place} cannot be written by this account (uid {os.geteuid()}); "
+            "give it to the service's account, or run as that account"
+        )
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Store]:
+    """The store, brought to the newest revision, closed at the end."""
+    store = make_store(settings)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def make_edges(settings: Settings, store: Store, sites: SiteBook) -> Edges:

@@ -68,7 +68,7 @@ def _placed(edges: Edges, chosen: scheduling.Assignment, cluster: Cluster) -> Dr
         number=number,
         cluster=cluster.name,
         tag=layout.tag(job.id, number),
-        directory=layout.Layout(cluster.workdir).attempt(job.id, number),
+        directory=layout.Layout.of(cluster.workdir, job.account).attempt(job.id, number),
         description=job.description,
         created_at=now,
         account=job.account,
