@@ -11,6 +11,7 @@ from grms.broker.draft import Draft
 from grms.broker.edges import Edges
 from grms.broker.evidence import News, read_news
 from grms.broker.layout import control
+from grms.broker.ports.batch import NativeState
 from grms.broker.ports.sites import Site
 from grms.broker.records import ON_RESOURCE, Attempt, Job, Phase
 from grms.broker.work import HEARTBEAT
@@ -83,13 +84,15 @@ def ask_queue(edges: Edges, site: Site, attempts: Sequence[Attempt]) -> None:
         return
     adapter, transport = site.adapter, site.transport
     statuses = adapter.parse_status(transport.run(adapter.status_command(list(known))))
+    missing = []
     for native_id, attempt in known.items():
         status = statuses.get(native_id)
         if status is None or not _same(attempt, status.tag):
+            missing.append(attempt)
             continue
-
         _amend_by(edges, attempt, partial(following.on_status, status=status))
-    missing = [a for i, a in known.items() if i not in statuses or not _same(a, statuses[i].tag)]
+        if status.state is NativeState.ENDED and status.exit is None:
+            missing.append(attempt)  # remembered for a while, but not how it ended
     if missing:
         _look_for(edges, site, missing)
 

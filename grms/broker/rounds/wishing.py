@@ -69,8 +69,8 @@ def _cancel(edges: Edges, case: Case) -> Draft:
     else:
         ids = (attempt.native_id,)
     outcomes = _do(site, "cancel", ids)
-    gone = all(outcome.gone for outcome in outcomes.values())
-    if gone and not started and not _still_known(site, ids):
+    withdrawn = all(outcome.ok or outcome.gone for outcome in outcomes.values())
+    if withdrawn and not started and not _still_known(site, ids):
         return _canceled(edges, case, "it never started and never can")
     draft = Draft(job, edges.now()).step(RequestStatus.TASK_CANCEL)
     for outcome in outcomes.values():
