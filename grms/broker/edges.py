@@ -31,6 +31,8 @@ class Edges:
     stager: Stager
     clock: Clock
     settings: Settings
+    #: The last heartbeat of wrappers that queues do not show, and when it was first seen.
+    heartbeats: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
     _descriptions: dict[str, JobDescription] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
