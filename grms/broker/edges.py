@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -20,6 +20,7 @@ from grms.gjd.model import JobDescription
 from grms.gjd.parse import parse
 
 _KEPT = 256
+_FRESH = timedelta(seconds=1)
 
 
 @dataclass
@@ -34,6 +35,9 @@ class Edges:
     #: The last heartbeat of wrappers that queues do not show, and when it was first seen.
     heartbeats: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
     _descriptions: dict[str, JobDescription] = field(default_factory=dict)
+    _clusters: tuple[datetime | None, dict[str, Cluster]] = field(
+        default_factory=lambda: (None, {})
+    )
     _lock: Lock = field(default_factory=Lock)
 
     def now(self) -> datetime:
@@ -53,14 +57,21 @@ class Edges:
         return found
 
     def clusters(self) -> dict[str, Cluster]:
-        """The registered clusters by name."""
-        return {cluster.name: cluster for cluster in self.store.clusters()}
+        """The registered clusters by name, as they were at most a second ago."""
+        now = self.now()
+        with self._lock:
+            read_at, found = self._clusters
+        if read_at is None or not timedelta(0) <= now - read_at < _FRESH:
+            found = {cluster.name: cluster for cluster in self.store.clusters()}
+            with self._lock:
+                self._clusters = now, found
+        return found
 
     def site_of(self, attempt: Attempt) -> Site:
         """Where an attempt lives. Raises GrmsError(UNKNOWN_CLUSTER) if it was removed."""
-        for cluster in self.store.clusters():
-            if cluster.name == attempt.cluster:
-                return self.sites.site(cluster, attempt.account)
+        cluster = self.clusters().get(attempt.cluster)
+        if cluster is not None:
+            return self.sites.site(cluster, attempt.account)
         raise GrmsError(
             f"cluster {attempt.cluster} is not registered any more",
             code=ErrorCode.UNKNOWN_CLUSTER,

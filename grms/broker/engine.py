@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 _CLAIM = 400
 _TICK = 1.0
+_GATHER = 0.005
 _CLEAN_EVERY = 2.0
 _AFTER_START = frozenset({JobState.STOPPED, JobState.POSTPROCESSING})
 SiteRound = Callable[[Edges, Site, Sequence[tuple[Job, Attempt]]], None]
@@ -84,6 +85,7 @@ class Engine:
                 except GrmsError as error:
                     log.warning("the engine cannot work now: %s", error)
                 self._wake.wait(self.pause(_TICK))
+                self._stopping.wait(_GATHER)  # what comes together is done together
         finally:
             self._clock.shutdown(wait=False)
             self._pool.shutdown(wait=True)
@@ -142,10 +144,8 @@ class Engine:
         wishes: dict[str, list[Wish]] = defaultdict(list)
         for wish in self._edges.store.wishes([job.id for job in jobs]):
             wishes[wish.job_id].append(wish)
-        return [
-            _Claimed(job, self._edges.newest(job) if job.attempt else None, tuple(wishes[job.id]))
-            for job in jobs
-        ]
+        attempts = self._edges.store.newest_attempts([job.id for job in jobs if job.attempt])
+        return [_Claimed(job, attempts.get(job.id), tuple(wishes[job.id])) for job in jobs]
 
     def _renew(self) -> None:
         with self._lock:

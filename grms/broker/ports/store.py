@@ -74,6 +74,10 @@ class JobStore(Protocol):
         """All attempts of a job, oldest first."""
         ...
 
+    def newest_attempts(self, job_ids: Sequence[str]) -> Mapping[str, Attempt]:
+        """The newest attempt of each of these jobs that has one."""
+        ...
+
     def attempts_in(
         self, phases: Collection[Phase], *, cluster: str | None = None
     ) -> Sequence[Attempt]:

@@ -18,7 +18,7 @@ def free_slots(edges: Edges, most: int) -> int:
     """How many jobs could be placed now, at most ``most``: there is no use in claiming more."""
     live = edges.store.live_counts()
     total = 0
-    for cluster in edges.store.clusters():
+    for cluster in edges.clusters().values():
         if cluster.drained:
             continue
         limit = cluster.limits.max_jobs
