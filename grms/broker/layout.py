@@ -40,6 +40,18 @@ class Layout:
         return f"{self.job(job_id)}/{number}"
 
 
+#: In a cluster's ``workdir``: each account gets a tree of its own, as accounts on a cluster can
+#: seldom write into each other's.
+ACCOUNT = "{account}"
+#: The name that stands there for the broker's own account.
+OWN = "grms"
+
+
+def workdir(template: str, account: str) -> str:
+    """A cluster's ``workdir`` as it is for an account; "" is the broker's own."""
+    return template.replace(ACCOUNT, account or OWN)
+
+
 def control(directory: str) -> str:
     """The control directory of an attempt's directory."""
     return f"{directory}/control"

@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from grms.broker.edges import Edges
-from grms.broker.layout import Layout
+from grms.broker.layout import Layout, workdir
 from grms.broker.ports.batch import BatchAdapter
 from grms.broker.ports.sites import Site
 from grms.broker.ports.store import Store
@@ -71,11 +71,11 @@ class SiteBook:
             self._sites.clear()
 
     def _build(self, cluster: Cluster, account: str) -> Site:
-        layout = Layout(cluster.workdir)
+        layout = Layout(workdir(cluster.workdir, account))
         wrapper = layout.wrapper(self._program)
         python = cluster.options.get("python", sys.executable if _is_here(cluster) else "python3")
         options = {**cluster.options, "wrapper": wrapper, "python": python}
-        adapter = make_adapter(replace(cluster, options=options))
+        adapter = make_adapter(replace(cluster, workdir=layout.workdir, options=options))
         way = make_transport(cluster, account)
         transport = CountingTransport(way, cluster.name, self.calls)
         transport.make_directories([layout.inbox, layout.tags, f"{layout.workdir}/jobs"])

@@ -63,12 +63,13 @@ def place(edges: Edges, jobs: Sequence[Job]) -> int:
 def _placed(edges: Edges, chosen: scheduling.Assignment, cluster: Cluster) -> Draft:
     job, now = chosen.job, edges.now()
     number = job.attempt + 1
+    place = layout.workdir(cluster.workdir, job.account)
     attempt = Attempt(
         job_id=job.id,
         number=number,
         cluster=cluster.name,
         tag=layout.tag(job.id, number),
-        directory=layout.Layout(cluster.workdir).attempt(job.id, number),
+        directory=layout.Layout(place).attempt(job.id, number),
         description=job.description,
         created_at=now,
         account=job.account,
