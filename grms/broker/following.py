@@ -125,7 +125,9 @@ def on_status(job: Job, attempt: Attempt, status: NativeStatus, now: datetime) -
     """The batch system's own word on a job that it still knows."""
     if attempt.number != job.attempt or attempt.phase not in ON_RESOURCE:
         return None
-    seen = replace(attempt, native_state=status.word, missing_since=None)
+    over = status.state is NativeState.ENDED
+    since = attempt.missing_since if over else None  # how it ended is yet to be found
+    seen = replace(attempt, native_state=status.word, missing_since=since)
     draft = Draft(job, now).attempt(seen)
     changed = seen != attempt
     if status.word != attempt.native_state:

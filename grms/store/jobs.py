@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, select
 
-from grms.broker.ports.store import Acceptance, JobQuery
-from grms.broker.records import ON_RESOURCE, Attempt, Change, Job, NewEvent, Phase
+from grms.broker.ports.store import Acceptance, JobQuery, StateCount
+from grms.broker.records import (
+    LIVE_PHASES,
+    ON_RESOURCE,
+    Attempt,
+    Change,
+    EventKind,
+    Job,
+    NewEvent,
+    Phase,
+)
 from grms.errors import ConflictError, ErrorCode, RequestError
 from grms.store import rows
 from grms.store.applying import apply_changes
@@ -17,6 +27,9 @@ from grms.store.claims import in_portions
 from grms.store.database import Database, insert, inserted
 from grms.store.events import add_events
 from grms.store.schema import attempts, jobs, submission_keys
+
+#: One line for each change of a job's state, once it is on disk: here all of them pass.
+log = logging.getLogger("grms.jobs")
 
 #: Characters of an idempotency key; PostgreSQL limits the length of what it indexes.
 LONGEST_KEY = 255
@@ -32,8 +45,6 @@ _NEWEST = (
     .join(jobs, (jobs.c.id == attempts.c.job_id) & (jobs.c.attempt == attempts.c.number))
     .where(jobs.c.id.in_(bindparam("of_ids", expanding=True)))
 )
-
-_LIVE = ON_RESOURCE | {Phase.PLACED, Phase.STAGED}
 
 
 def unknown_job(job_id: str) -> RequestError:
@@ -76,9 +87,12 @@ class Jobs:
             return Acceptance(_insert_job(connection, job, events))
 
         try:
-            return self._database.write(work)
+            accepted = self._database.write(work)
         except ConflictError as error:
             raise ConflictError(f"there is a job {job.id!r} already") from error
+        if not accepted.repeated:
+            _tell(job, events)
+        return accepted
 
     def job(self, job_id: str) -> Job:
         """Raises RequestError(UNKNOWN_JOB)."""
@@ -99,6 +113,14 @@ class Jobs:
             lambda connection: list(
                 connection.scalars(_listing(connection, query, select(jobs.c.id)))
             )
+        )
+
+    def state_counts(self) -> Sequence[StateCount]:
+        """One entry for each state that some job is in."""
+        columns = (jobs.c.state, func.count(), func.min(jobs.c.submitted_at))
+        statement = select(*columns).group_by(jobs.c.state)
+        return self._database.read(
+            lambda connection: [StateCount(*row) for row in connection.execute(statement)]
         )
 
     def attempts(self, job_id: str) -> Sequence[Attempt]:
@@ -132,7 +154,7 @@ class Jobs:
         statement = (
             select(attempts.c.cluster, jobs.c.owner, func.count())
             .join(jobs, jobs.c.id == attempts.c.job_id)
-            .where(attempts.c.phase.in_(_LIVE))
+            .where(attempts.c.phase.in_(LIVE_PHASES))
             .group_by(attempts.c.cluster, jobs.c.owner)
         )
         return self._database.read(
@@ -161,7 +183,11 @@ class Jobs:
         """See ``grms.broker.ports.store.JobStore``."""
         if not changes:
             return []
-        return self._database.write(lambda connection: apply_changes(connection, changes))
+        applied = self._database.write(lambda connection: apply_changes(connection, changes))
+        for change, job in zip(changes, applied, strict=True):
+            if job is not None:
+                _tell(job, change.events)
+        return applied
 
     def _attempts(
         self, statement: Select[Any], values: Mapping[str, Any] | None = None
@@ -169,6 +195,12 @@ class Jobs:
         return self._database.read(
             lambda connection: [rows.attempt(row) for row in connection.execute(statement, values)]
         )
+
+
+def _tell(job: Job, happened: Sequence[NewEvent]) -> None:
+    for event in happened:
+        if event.kind in (EventKind.ACCEPTED, EventKind.STATE):
+            log.info("%s %s %s", job.id, event.data.get("to"), " ".join(event.text.split()))
 
 
 def _take_key(connection: Connection, job: Job, key: str, digest: str) -> bool:

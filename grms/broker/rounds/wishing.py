@@ -70,10 +70,12 @@ def _cancel(edges: Edges, case: Case) -> Draft:
         text = "found by its tag or mark, to be canceled"
         return submitted(edges, job, attempt, ids[0] if ids else "", text).due()
     outcomes = _do(site, "cancel", ids)
-    gone = all(outcome.gone for outcome in outcomes.values())
+    gone = all(outcome.ok or outcome.gone for outcome in outcomes.values())
+    accepted = any(outcome.ok for outcome in outcomes.values())
     draft = Draft(job, edges.now()).step(RequestStatus.TASK_CANCEL)
     if gone and not started and not _still_known(site, ids):
-        if settled(site, attempt.missing_since if attempt.evidence == FENCED else None, draft.now):
+        since = attempt.missing_since if attempt.evidence == FENCED else None
+        if accepted or settled(site, since, draft.now):  # its own word, or nothing can come late
             return _canceled(edges, case, "it never started and never can")
         if attempt.evidence != FENCED:
             draft.attempt(with_phase(attempt, evidence=FENCED, missing_since=draft.now))
