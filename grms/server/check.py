@@ -18,7 +18,7 @@ from grms.broker.vitals import read_vitals
 from grms.config import Settings
 from grms.errors import GrmsError
 from grms.server import guard
-from grms.server.check_cluster import check_cluster
+from grms.server.check_cluster import check_cluster, check_sharing
 from grms.server.processes import bind
 from grms.server.reports import Finding, fail, ok, warn
 from grms.server.wiring import SiteBook
@@ -137,8 +137,10 @@ def _clusters(store: Store) -> Iterator[Finding]:
     if not clusters:
         yield warn("clusters", "none is registered", "start the service once, or declare some")
     sites = SiteBook()
+    accounts = {principal.account for principal in store.principals() if principal.account}
     try:
         for cluster in clusters:
+            yield from check_sharing(cluster, accounts)
             yield from check_cluster(sites, cluster)
     finally:
         sites.close()

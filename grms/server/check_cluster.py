@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+from grms.broker.layout import ACCOUNT
 from grms.broker.ports.batch import Command, CommandResult
 from grms.broker.ports.sites import Site, Sites
 from grms.broker.records import Cluster
@@ -38,6 +39,15 @@ def check_cluster(sites: Sites, cluster: Cluster) -> Iterator[Finding]:
             yield from look(site, where)
         except GrmsError as error:
             yield fail(where, error.message, "see docs/how-to/operate.md, 'A cluster fails'")
+
+
+def check_sharing(cluster: Cluster, accounts: Collection[str]) -> Iterator[Finding]:
+    """Users with accounts of their own cannot share one directory tree."""
+    if cluster.transport == "local" or not accounts or ACCOUNT in cluster.workdir:
+        return
+    where = f"cluster {cluster.name}"
+    text = f"users have accounts ({', '.join(sorted(accounts))}) but share {cluster.workdir}"
+    yield warn(where, text, f"put {ACCOUNT} into workdir, such as /scratch/{ACCOUNT}/grms")
 
 
 def _host(site: Site, where: str) -> Iterator[Finding]:

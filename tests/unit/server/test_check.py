@@ -22,7 +22,7 @@ from grms.broker.vitals import Vitals, write_vitals
 from grms.config import Settings
 from grms.server import guard
 from grms.server.check import check, check_data_dir, check_engine, check_port, check_settings
-from grms.server.check_cluster import check_cluster, judge_clock, judge_python
+from grms.server.check_cluster import check_cluster, check_sharing, judge_clock, judge_python
 from grms.server.reports import Verdict
 from grms.server.wiring import SiteBook
 
@@ -163,6 +163,16 @@ def test_a_cluster_that_cannot_be_reached_is_a_fault_with_its_reason(tmp_path: P
     (finding,) = check_cluster(sites, Cluster(name="c", batch="fork", workdir=f"{blocked}/w"))
     sites.close()
     assert (finding.verdict, str(blocked) in finding.what) == (FAIL, True)
+
+
+def test_accounts_that_share_a_workdir_are_a_warning() -> None:
+    shared = Cluster(name="c", batch="slurm", transport="ssh://h", workdir="/scratch/grms")
+    (finding,) = check_sharing(shared, {"bob", "ann"})
+    assert (finding.verdict, "ann, bob" in finding.what) == (WARN, True)
+    apart = replace(shared, workdir="/scratch/{account}/grms")
+    for well in (apart, replace(shared, transport="local")):
+        assert list(check_sharing(well, {"ann"})) == []
+    assert list(check_sharing(shared, set())) == []
 
 
 def test_a_drained_cluster_is_looked_at_and_said_to_be_drained(tmp_path: Path) -> None:
