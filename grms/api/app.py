@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from grms.api import metrics, soap_rpc
+from grms.api import metrics, rest, soap_rpc
 from grms.api.auth import CHALLENGE, authenticate
 from grms.api.envelope import MalformedError, Served, fault
 from grms.api.handlers import Call
@@ -63,6 +63,7 @@ def make_app(
             Route(LITERAL_PATH, partial(_literal_page, literal), methods=["GET"]),
             Route("/healthz", face.health, methods=["GET"]),
             Route("/metrics", face.metrics, methods=["GET"]),
+            *rest.routes(service, store, settings),
         ]
     )
 

@@ -9,10 +9,12 @@ from threading import Lock
 from typing import Any
 
 from grms.broker.draft import Draft
+from grms.broker.policies import Balanced
 from grms.broker.ports.clock import Clock
 from grms.broker.ports.sites import Site, Sites
 from grms.broker.ports.staging import Stager
 from grms.broker.ports.store import Store
+from grms.broker.ranking import Policy
 from grms.broker.records import Attempt, Change, Cluster, Job
 from grms.config import Settings
 from grms.errors import ErrorCode, GrmsError
@@ -25,13 +27,14 @@ _FRESH = timedelta(seconds=1)
 
 @dataclass
 class Edges:
-    """The store, the clusters, the files, the time and the settings."""
+    """The store, the clusters, the files, the time, the settings and the ranking of clusters."""
 
     store: Store
     sites: Sites
     stager: Stager
     clock: Clock
     settings: Settings
+    policy: Policy = field(default_factory=Balanced)
     _descriptions: dict[str, JobDescription] = field(default_factory=dict)
     _clusters: tuple[datetime | None, dict[str, Cluster]] = field(
         default_factory=lambda: (None, {})
@@ -75,10 +78,6 @@ class Edges:
             code=ErrorCode.UNKNOWN_CLUSTER,
             transient=True,
         )
-
-    def newest(self, job: Job) -> Attempt:
-        """The newest attempt of a job that has one."""
-        return self.store.attempts(job.id)[-1]
 
     def amend(self, job_id: str, decide: Callable[[Job], Draft | None]) -> Job | None:
         """Read, decide, apply; again if somebody else was quicker. None: nothing to do."""

@@ -39,6 +39,7 @@ _TICK = 1.0
 _GATHER = 0.005
 _CLEAN_EVERY = 2.0
 _STOP_GRACE = 7.0
+_PROBE_LOST_EVERY = 10.0
 _AFTER_START = frozenset({JobState.STOPPED, JobState.POSTPROCESSING})
 SiteRound = Callable[[Edges, Site, Sequence[tuple[Job, Attempt]]], None]
 
@@ -118,6 +119,9 @@ class Engine:
             seconds=self._edges.settings.probe_interval,
             next_run_time=self._edges.now(),
         )
+        self._clock.add_job(
+            self._guard, "interval", args=[self._watch.probe_lost], seconds=_PROBE_LOST_EVERY
+        )
         self._clock.start()
 
     def turn(self) -> None:
@@ -128,7 +132,7 @@ class Engine:
         if claimed:
             self._sort_out(self._load(claimed))
         slots = free_slots(self._edges, _CLAIM)
-        queued = self._claim({JobState.QUEUED}, slots) if slots else []
+        queued = self._claim({JobState.QUEUED}, slots, in_turn=True) if slots else []
         if queued:
             self._place(queued)
 
@@ -139,12 +143,10 @@ class Engine:
 
     # -- claiming -----------------------------------------------------------------------------
 
-    def _claim(
-        self, states: Collection[JobState], limit: int, *, wished: bool = False
-    ) -> list[Job]:
+    def _claim(self, states: Collection[JobState], limit: int, **which: bool) -> list[Job]:
         now = self._edges.now()
         until = now + timedelta(seconds=self._edges.settings.lease)
-        jobs = list(self._edges.store.claim(self.name, states, now, until, limit, wished=wished))
+        jobs = list(self._edges.store.claim(self.name, states, now, until, limit, **which))
         with self._lock:
             self._held.update(job.id for job in jobs)
         return jobs

@@ -6,12 +6,29 @@ import base64
 import hashlib
 from dataclasses import dataclass
 
+#: Stands for the job's account in a cluster's ``workdir``.
+ACCOUNT = "{account}"
+#: What stands there for the broker's own account.
+OWN = "grms"
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The tree under a cluster's ``workdir`` (absolute, no trailing slash)."""
+    """The tree of one account under a cluster's ``workdir`` (absolute, no trailing slash)."""
 
     workdir: str
+
+    @classmethod
+    def of(cls, workdir: str, account: str) -> Layout:
+        """The tree of ``account``: each has its own, for what one makes the others cannot enter.
+
+        ``{account}`` in ``workdir`` says where; else it is a directory in ``workdir``, which all
+        accounts must be able to write to. "" is the broker's own account: ``grms`` in the place
+        of ``{account}``, else ``workdir`` itself.
+        """
+        if ACCOUNT in workdir:
+            return cls(workdir.replace(ACCOUNT, account or OWN))
+        return cls(f"{workdir}/{account}" if account else workdir)
 
     @property
     def inbox(self) -> str:
@@ -38,18 +55,6 @@ class Layout:
     def attempt(self, job_id: str, number: int) -> str:
         """Everything of one attempt."""
         return f"{self.job(job_id)}/{number}"
-
-
-#: In a cluster's ``workdir``: each account gets a tree of its own, as accounts on a cluster can
-#: seldom write into each other's.
-ACCOUNT = "{account}"
-#: The name that stands there for the broker's own account.
-OWN = "grms"
-
-
-def workdir(template: str, account: str) -> str:
-    """A cluster's ``workdir`` as it is for an account; "" is the broker's own."""
-    return template.replace(ACCOUNT, account or OWN)
 
 
 def control(directory: str) -> str:

@@ -16,6 +16,7 @@ from grms.broker.records import Principal
 from grms.config import Settings, load
 from grms.errors import GrmsError
 from grms.server.care_cli import backup, check, restore
+from grms.server.cluster_cli import cluster
 from grms.server.conformance_cli import conformance
 from grms.server.jobs_cli import export, jobs, orphans, parked, release
 from grms.server.wiring import opened
@@ -88,6 +89,9 @@ def migrate(settings: Settings) -> None:
     """Bring the database to this version's form, and say so."""
     with opened(settings):
         click.echo(f"{settings.database_url.split('@')[-1]} is up to date")
+
+
+main.add_command(cluster)
 
 
 @main.group()

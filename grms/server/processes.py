@@ -35,6 +35,7 @@ from grms.server.wiring import (
     declare_clusters,
     make_data_dir,
     make_edges,
+    make_policy,
     make_stager,
     make_store,
     opened,
@@ -209,7 +210,8 @@ def serve(settings: Settings, *, with_engine: bool = True) -> None:
         contextlib.closing(Poker(settings.data_dir)) as poker,
     ):
         declare_clusters(store, settings)
-        service = Service(store, make_stager(settings), SystemClock(), poker)
+        policy = make_policy(settings)
+        service = Service(store, make_stager(settings), SystemClock(), poker, policy)
         app = make_app(service, store, settings, with_engine=with_engine)
         url = _announce(settings, listening)
         supervisor = Supervisor(settings) if with_engine else None

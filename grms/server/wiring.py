@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -14,13 +15,15 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from grms.broker.edges import Edges
-from grms.broker.layout import Layout, workdir
+from grms.broker.layout import Layout
+from grms.broker.policies import Balanced
 from grms.broker.ports.batch import BatchAdapter
 from grms.broker.ports.sites import Site
 from grms.broker.ports.store import Store
+from grms.broker.ranking import Policy
 from grms.broker.records import Cluster, OwnerLimits
 from grms.config import Settings
-from grms.errors import ConfigError
+from grms.errors import ConfigError, StateError
 from grms.jobside.bundle import program
 from grms.server.clusters import read_clusters
 from grms.staging import Staging
@@ -28,6 +31,7 @@ from grms.store import open_store
 from grms.transport import make_transport
 from grms.transport.counting import Calls, CountingTransport
 
+log = logging.getLogger(__name__)
 LOCAL = "localhost"
 
 
@@ -71,7 +75,7 @@ class SiteBook:
             self._sites.clear()
 
     def _build(self, cluster: Cluster, account: str) -> Site:
-        layout = Layout(workdir(cluster.workdir, account))
+        layout = Layout.of(cluster.workdir, account)
         wrapper = layout.wrapper(self._program)
         python = cluster.options.get("python", sys.executable if _is_here(cluster) else "python3")
         options = {**cluster.options, "wrapper": wrapper, "python": python}
@@ -102,6 +106,19 @@ def make_adapter(cluster: Cluster) -> BatchAdapter:
     )
 
 
+def make_policy(settings: Settings) -> Policy:
+    """The ranking that setting ``policy`` names in entry point group ``grms.policies``."""
+    if settings.policy == Balanced.name:  # the default works without the package's metadata
+        return Balanced()
+    known = entry_points(group="grms.policies")
+    for entry in known:
+        if entry.name == settings.policy:
+            policy: Policy = entry.load()()
+            return policy
+    names = ", ".join(sorted({entry.name for entry in known})) or "none"
+    raise ConfigError(f"policy = {settings.policy!r}: there is no such policy; installed: {names}")
+
+
 def embedded_cluster(settings: Settings) -> Cluster:
     """The machine itself, with the fork adapter: what a fresh broker has."""
     system = os.uname()
@@ -127,20 +144,37 @@ def embedded_cluster(settings: Settings) -> Cluster:
 def declare_clusters(store: Store, settings: Settings) -> Mapping[str, Cluster]:
     """Bring the registry in line with the declarative file; what was added by hand stays.
 
-    Without a file, and with an empty registry, the embedded cluster is declared.
+    Without a file, and with an empty registry, the embedded cluster is declared. What the file
+    does not declare any more is removed, or drained while it has live jobs. ``drained`` of the
+    file holds for a new cluster; later the operator's drain and resume count.
     """
     known = {cluster.name: cluster for cluster in store.clusters()}
     if settings.clusters_file:
         declared = read_clusters(_read_toml(Path(settings.clusters_file)), settings.clusters_file)
+        _retire(store, known, {cluster.name for cluster in declared})
     elif not any(not cluster.declared for cluster in known.values()):
         declared = [embedded_cluster(settings)]
     else:
         declared = [c for c in known.values() if c.declared]
     for cluster in declared:
         before = known.get(cluster.name)
-        if before is None or before != replace(cluster, drained=before.drained):
-            store.put_cluster(replace(cluster, drained=bool(before and before.drained)))
+        if before is not None:
+            cluster = replace(cluster, drained=before.drained)
+        if before != cluster:
+            store.put_cluster(cluster)
     return {cluster.name: cluster for cluster in store.clusters()}
+
+
+def _retire(store: Store, known: Mapping[str, Cluster], declared: set[str]) -> None:
+    for name, cluster in known.items():
+        if not cluster.declared or name in declared:
+            continue
+        try:
+            store.remove_cluster(name)
+            log.info("cluster %s is not declared any more: removed", name)
+        except StateError as error:
+            store.put_cluster(replace(cluster, drained=True))
+            log.warning("cluster %s is not declared any more: drained; %s", name, error.message)
 
 
 def _read_toml(path: Path) -> Mapping[str, object]:
@@ -193,4 +227,5 @@ def opened(settings: Settings) -> Iterator[Store]:
 
 def make_edges(settings: Settings, store: Store, sites: SiteBook) -> Edges:
     """Everything the engine works with."""
-    return Edges(store, sites, make_stager(settings), SystemClock(), settings)
+    policy = make_policy(settings)
+    return Edges(store, sites, make_stager(settings), SystemClock(), settings, policy)

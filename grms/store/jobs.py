@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 
 from grms.broker.ports.store import Acceptance, JobQuery, StateCount
 from grms.broker.records import (
+    LIVE_PHASES,
     ON_RESOURCE,
     Attempt,
     Change,
@@ -44,8 +45,6 @@ _NEWEST = (
     .join(jobs, (jobs.c.id == attempts.c.job_id) & (jobs.c.attempt == attempts.c.number))
     .where(jobs.c.id.in_(bindparam("of_ids", expanding=True)))
 )
-
-_LIVE = ON_RESOURCE | {Phase.PLACED, Phase.STAGED}
 
 
 def unknown_job(job_id: str) -> RequestError:
@@ -155,7 +154,7 @@ class Jobs:
         statement = (
             select(attempts.c.cluster, jobs.c.owner, func.count())
             .join(jobs, jobs.c.id == attempts.c.job_id)
-            .where(attempts.c.phase.in_(_LIVE))
+            .where(attempts.c.phase.in_(LIVE_PHASES))
             .group_by(attempts.c.cluster, jobs.c.owner)
         )
         return self._database.read(

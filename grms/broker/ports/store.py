@@ -132,10 +132,12 @@ class JobStore(Protocol):
         limit: int,
         *,
         wished: bool = False,
+        in_turn: bool = False,
     ) -> Sequence[Job]:
         """Lease jobs that nobody holds and that are due, or have a new wish; longest due first.
 
-        ``wished``: only those with an open wish. Nothing is written when nothing is found.
+        ``wished``: only those with an open wish. ``in_turn``: their owners take turns, whoever has
+        the fewest live attempts first. Nothing is written when nothing is found.
         """
         ...
 

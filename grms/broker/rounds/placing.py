@@ -9,9 +9,12 @@ from grms.broker.draft import Draft
 from grms.broker.edges import Edges
 from grms.broker.lifecycle import RequestStatus, Trigger
 from grms.broker.records import Attempt, Cluster, Job
+from grms.broker.rounds.weighing import Scales
 from grms.errors import DescriptionError, ErrorCode, GrmsError
 
 _LONGEST_WAIT = 30.0
+#: Clusters whose reasons go into one text; ``explain`` has them all.
+_MOST_TOLD = 20
 
 
 def free_slots(edges: Edges, most: int) -> int:
@@ -34,6 +37,8 @@ def place(edges: Edges, jobs: Sequence[Job]) -> int:
     clusters = edges.clusters()
     now = edges.now()
     measured = {item.cluster: item for item in edges.store.measured()}
+    matcher = matching.Matcher(clusters, measured.values(), now)
+    scales = Scales(edges.stager, clusters, edges.now)
     drafts, waiting = [], []
     for job in jobs:
         try:
@@ -41,21 +46,16 @@ def place(edges: Edges, jobs: Sequence[Job]) -> int:
         except DescriptionError as error:
             drafts.append(Draft(job, now).fail(error))
             continue
-        verdicts = tuple(
-            matching.examine(description, cluster, measured.get(name), owner=job.owner, now=now)
-            for name, cluster in clusters.items()
-        )
+        verdicts = matcher.verdicts(description, job.owner)
         if clusters and not any(verdict.may_fit_later for verdict in verdicts):
             drafts.append(Draft(job, now).fail(_nowhere(verdicts)))
         else:
-            waiting.append(scheduling.Waiting(job, verdicts))
-    live: dict[str, int] = {}
-    for (name, _owner), count in edges.store.live_counts().items():
-        live[name] = live.get(name, 0) + count
-    assignments = scheduling.assign(waiting, clusters, live)
+            waiting.append(scales.weigh(job, description, verdicts))
+    live = edges.store.live_counts()
+    assignments = scheduling.assign(waiting, clusters, live, measured, edges.policy)
     drafts += [_placed(edges, chosen, clusters[chosen.verdict.cluster]) for chosen in assignments]
     placed = {chosen.job.id for chosen in assignments}
-    drafts += [_later(edges, item.job) for item in waiting if item.job.id not in placed]
+    drafts += [_later(edges, item) for item in waiting if item.job.id not in placed]
     edges.apply(drafts)
     return len(placed)
 
@@ -63,13 +63,12 @@ def place(edges: Edges, jobs: Sequence[Job]) -> int:
 def _placed(edges: Edges, chosen: scheduling.Assignment, cluster: Cluster) -> Draft:
     job, now = chosen.job, edges.now()
     number = job.attempt + 1
-    place = layout.workdir(cluster.workdir, job.account)
     attempt = Attempt(
         job_id=job.id,
         number=number,
         cluster=cluster.name,
         tag=layout.tag(job.id, number),
-        directory=layout.Layout(place).attempt(job.id, number),
+        directory=layout.Layout.of(cluster.workdir, job.account).attempt(job.id, number),
         description=job.description,
         created_at=now,
         account=job.account,
@@ -82,14 +81,33 @@ def _placed(edges: Edges, chosen: scheduling.Assignment, cluster: Cluster) -> Dr
     return draft.go(Trigger.PLACED, RequestStatus.TASK_RESOURCE_DONE, text).due()
 
 
-def _later(edges: Edges, job: Job) -> Draft:
+def _later(edges: Edges, item: scheduling.Waiting) -> Draft:
+    """Passed over: the story says why the first time, ``explain`` says it at any time."""
+    job = item.job
     draft = Draft(job, edges.now())
+    if job.tries == 0:
+        draft.note(f"waits: {_why(item.verdicts)}")
     pause = min(_LONGEST_WAIT, 1.0 + job.tries)
     return draft.set(tries=job.tries + 1).due(pause)
 
 
+def _why(verdicts: Sequence[matching.Verdict]) -> str:
+    if not verdicts:
+        return "no cluster is registered"
+    if any(verdict.fits for verdict in verdicts):
+        return "every cluster that fits is full"
+    return _reasons([verdict for verdict in verdicts if verdict.may_fit_later])
+
+
+def _reasons(verdicts: Sequence[matching.Verdict]) -> str:
+    told = [f"{v.contact}: {', '.join(map(str, v.refusals))}" for v in verdicts[:_MOST_TOLD]]
+    if len(verdicts) > _MOST_TOLD:
+        told.append(f"and {len(verdicts) - _MOST_TOLD} more clusters")
+    return "; ".join(told)
+
+
 def _nowhere(verdicts: Sequence[matching.Verdict]) -> GrmsError:
-    reasons = "; ".join(
-        f"{verdict.contact}: {', '.join(map(str, verdict.refusals))}" for verdict in verdicts
+    nearest = sorted(verdicts, key=lambda verdict: verdict.distance)
+    return GrmsError(
+        f"no cluster can ever run this job: {_reasons(nearest)}", code=ErrorCode.NO_RESOURCE
     )
-    return GrmsError(f"no cluster can ever run this job: {reasons}", code=ErrorCode.NO_RESOURCE)
