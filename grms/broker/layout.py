@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 #: Stands for the job's account in a cluster's ``workdir``.
 ACCOUNT = "{account}"
-#: What stands there for the broker's own account.
+#: The name that stands there for the broker's own account.
 OWN = "grms"
 
 
@@ -23,8 +23,7 @@ class Layout:
         """The tree of ``account``: each has its own, for what one makes the others cannot enter.
 
         ``{account}`` in ``workdir`` says where; else it is a directory in ``workdir``, which all
-        accounts must be able to write to. "" is the broker's own account: ``grms`` in the place
-        of ``{account}``, else ``workdir`` itself.
+        accounts must be able to write to. "" is the broker's own account: ``workdir`` itself.
         """
         if ACCOUNT in workdir:
             return cls(workdir.replace(ACCOUNT, account or OWN))

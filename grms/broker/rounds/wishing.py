@@ -11,7 +11,8 @@ from grms.broker.lifecycle import JobState, RequestStatus, Trigger
 from grms.broker.ports.batch import NativeState, Outcome
 from grms.broker.ports.sites import Site
 from grms.broker.records import ON_RESOURCE, Attempt, Job, Phase, Wish, WishKind
-from grms.broker.rounds.tracking import give_up
+from grms.broker.rounds.fencing import FENCED, give_up, settled
+from grms.broker.rounds.submitting import submitted
 from grms.errors import GrmsError
 
 _REPEAT = 5.0
@@ -47,8 +48,9 @@ def fulfil(edges: Edges, case: Case) -> None:
     try:
         draft = action[case.wish.kind](edges, case)
     except GrmsError as error:
-        draft = Draft(case.job, edges.now())
-        draft.note(f"{case.wish.kind.value} not done yet: {error.message}").due(_REPEAT)
+        draft = Draft(case.job, edges.now()).set(tries=case.job.tries + 1).due(_REPEAT)
+        if case.job.tries == 0:
+            draft.note(f"{case.wish.kind.value} not done yet: {error.message}")
     edges.apply([draft])
 
 
@@ -61,18 +63,22 @@ def _cancel(edges: Edges, case: Case) -> Draft:
         return _canceled(edges, case, "before it was submitted")
     site = edges.site_of(attempt)
     started = give_up(site, attempt)
-    if attempt.phase is Phase.SUBMITTING or not attempt.native_id:
-        found = site.adapter.parse_find(
-            site.transport.run_many(list(site.adapter.find_commands([attempt.tag])))
-        )
-        ids = found.get(attempt.tag, ())
-    else:
-        ids = (attempt.native_id,)
+    commands = site.adapter.find_commands([attempt.tag])
+    found = site.adapter.parse_find(site.transport.run_many(list(commands)))
+    ids = found.get(attempt.tag, ())  # by the tag: its id may be another job's by now
+    if attempt.phase is Phase.SUBMITTING and (started or ids):
+        text = "found by its tag or mark, to be canceled"
+        return submitted(edges, job, attempt, ids[0] if ids else "", text).due()
     outcomes = _do(site, "cancel", ids)
-    gone = all(outcome.gone for outcome in outcomes.values())
-    if gone and not started and not _still_known(site, ids):
-        return _canceled(edges, case, "it never started and never can")
+    gone = all(outcome.ok or outcome.gone for outcome in outcomes.values())
+    accepted = any(outcome.ok for outcome in outcomes.values())
     draft = Draft(job, edges.now()).step(RequestStatus.TASK_CANCEL)
+    if gone and not started and not _still_known(site, ids):
+        since = attempt.missing_since if attempt.evidence == FENCED else None
+        if accepted or settled(site, since, draft.now):  # its own word, or nothing can come late
+            return _canceled(edges, case, "it never started and never can")
+        if attempt.evidence != FENCED:
+            draft.attempt(with_phase(attempt, evidence=FENCED, missing_since=draft.now))
     for outcome in outcomes.values():
         if not outcome.ok and not outcome.gone:
             draft.note(f"cancel was refused, asked again soon: {outcome.message}")
