@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,17 +77,21 @@ class Grid:
 
 
 @contextmanager
-def grid(place: Path) -> Iterator[Grid]:
-    """Bring up what can be had, and a broker that knows it."""
+def grid(
+    place: Path,
+    names: Collection[str] = tuple(SYSTEMS),
+    options: Mapping[str, Mapping[str, str]] | None = None,
+) -> Iterator[Grid]:
+    """Bring up what can be had, and a broker that knows it. ``options`` are added by name."""
     with ExitStack() as stack:
         scratch = Path(tempfile.mkdtemp(prefix="grms-real-"))
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         scratch.chmod(0o1777)
         missing: dict[str, str] = {}
         tables = []
-        for name in SYSTEMS:
+        for name in names:
             try:
-                tables.append(_table(name, stack, scratch))
+                tables.append(_table(name, stack, scratch, (options or {}).get(name, {})))
             except Unavailable as reason:
                 missing[name] = str(reason)
         clusters = place / "clusters.toml"
@@ -103,7 +107,7 @@ def grid(place: Path) -> Iterator[Grid]:
         yield Grid(broker, scratch, missing)
 
 
-def _table(name: str, stack: ExitStack, scratch: Path) -> str:
+def _table(name: str, stack: ExitStack, scratch: Path, more: Mapping[str, str]) -> str:
     system = SYSTEMS[name]
     workdir = scratch / f"work-{name}"
     workdir.mkdir()
@@ -116,7 +120,7 @@ def _table(name: str, stack: ExitStack, scratch: Path) -> str:
         f'transport = "{transport}"',
         f'workdir = "{workdir}"',
         f"[cluster.{name}.options]",
-        *(f'{key} = "{value}"' for key, value in options.items()),
+        *(f'{key} = "{value}"' for key, value in {**options, **more}.items()),
     ]
     return "\n".join(lines)
 
