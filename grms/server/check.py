@@ -18,7 +18,7 @@ from grms.broker.vitals import read_vitals
 from grms.config import Settings
 from grms.errors import GrmsError
 from grms.server import guard
-from grms.server.check_cluster import check_cluster, check_sharing
+from grms.server.check_cluster import check_cluster
 from grms.server.processes import bind
 from grms.server.reports import Finding, fail, ok, warn
 from grms.server.wiring import SiteBook
@@ -140,7 +140,6 @@ def _clusters(store: Store) -> Iterator[Finding]:
     accounts = {principal.account for principal in store.principals() if principal.account}
     try:
         for cluster in clusters:
-            yield from check_sharing(cluster, accounts)
-            yield from check_cluster(sites, cluster)
+            yield from check_cluster(sites, cluster, accounts)
     finally:
         sites.close()

@@ -1,4 +1,4 @@
-"""The reference of adapters has a section for each adapter, with all options that its code reads."""
+"""The reference of adapters has a section for each adapter, with all options of its code."""
 
 import importlib
 import re
