@@ -35,8 +35,8 @@ from grms.jobside.trees import (
     send_tree,
     sweep,
     text,
+    write_all,
     write_json,
-    write_whole,
 )
 
 READY = b"\ngrms-helper-ready\n"
@@ -181,8 +181,8 @@ def handle(request: Any, source: BinaryIO, sink: BinaryIO) -> Any:
     if op == "run":
         return run_attended(request["commands"], source.fileno())
     if op == "write":
-        for path, content in request["files"].items():
-            write_whole(raw(path), base64.b64decode(content), request["mode"])
+        files = request["files"].items()
+        write_all({raw(path): base64.b64decode(item) for path, item in files}, request["mode"])
     elif op == "read":
         contents = ((path, read_or_none(raw(path))) for path in request["paths"])
         return {path: _b64(content) for path, content in contents if content is not None}

@@ -70,6 +70,50 @@ def write_whole(path: bytes, content: bytes, mode: int) -> None:
     sync_directory(os.path.dirname(path))
 
 
+def write_all(files: "dict[bytes, bytes]", mode: int) -> None:
+    """Write small files whole, as ``write_whole`` does; many cost little more than one.
+
+    All are written before the first is synced, so that a file system's journal takes them together.
+    """
+    if len(files) == 1:
+        for path, content in files.items():
+            write_whole(path, content, mode)
+        return
+    parts = [(temporary(path), path) for path in files]
+    try:
+        for part, path in parts:
+            make_directories(os.path.dirname(path))
+            _write_part(part, files[path], mode)
+        for part, _ in parts:
+            _sync(part)
+        for part, path in parts:
+            os.rename(part, path)
+    except BaseException as error:
+        for part, path in parts:
+            _give_up(part, path, error)
+        raise
+    for directory in sorted({os.path.dirname(path) for path in files}):
+        sync_directory(directory)
+
+
+def _write_part(part: bytes, content: bytes, mode: int) -> None:
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        # Linux begins to write it out now and does not wait: the sync finds it done.
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _sync(path: bytes) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def _give_up(part: bytes, path: bytes, error: BaseException) -> None:
     try:
         discard(part)

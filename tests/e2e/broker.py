@@ -82,6 +82,12 @@ class Broker:
                 return bool(answer.status == 200)
         return False
 
+    def children(self) -> list[int]:
+        """The processes that the service has started: its engine and Python's own helper."""
+        assert self._process is not None
+        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/children")
+        return [int(pid) for task in tasks for pid in task.read_text().split()]
+
     def kill(self) -> None:
         """kill -9 to the service and its engine, as a crash would; jobs are not touched."""
         if self._process is not None:

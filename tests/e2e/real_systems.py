@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from testbed_systems import TESTBED, Unavailable, bring_up
 
 ACCOUNT = "grid"
 _SLURM_CLOSED = f"grmsclosed{os.getpid()}"
+_SLURM_SAVES_WITHIN = 5.0
 _CONDOR = Path("/opt/grms-condor")
 
 
@@ -26,8 +28,9 @@ class System:
     """One batch system as a cluster of the broker.
 
     ``suspends``: a running job can be suspended in place. ``closed`` is what a job adds to its
-    resource (or its count) so that it waits for ever; "" where nothing ever waits. ``pid_file``
-    and ``comm`` name the daemon that ``restart`` kills.
+    resource so that it waits for ever; "" where only a full cluster makes it wait. ``daemon`` is
+    the name of the process that takes jobs and keeps the queue; "" where there is none. The first
+    of ``queues`` is the default.
     """
 
     name: str
@@ -35,8 +38,8 @@ class System:
     suspends: bool = True
     real: bool = True
     closed: str = ""
-    closed_count: int = 1
     daemon: str = ""
+    queues: tuple[str, ...] = ()
 
     def resource(self, extra: str = "") -> str:
         """The requirement that sends a job to this cluster."""
@@ -52,17 +55,18 @@ SYSTEMS = {
             suspends=False,
             closed=f"<queue>{_SLURM_CLOSED}</queue>",
             daemon="slurmctld",
+            queues=("debug", _SLURM_CLOSED),
         ),
         System(
             "sge",
             "sge",
-            closed_count=16,
             daemon="sge_qmaster",
+            queues=("all.q", "short.q"),
         ),
-        System("condor", "condor", closed_count=64, daemon="condor_schedd"),
+        System("condor", "condor", daemon="condor_schedd"),
         System("ssh", "fork"),
-        System("pbs_sim", "pbs", real=False, closed_count=64),
-        System("lsf_sim", "lsf", real=False, closed_count=64),
+        System("pbs_sim", "pbs", real=False),
+        System("lsf_sim", "lsf", real=False),
     )
 }
 
@@ -77,17 +81,21 @@ class Grid:
 
 
 @contextmanager
-def grid(place: Path) -> Iterator[Grid]:
-    """Bring up what can be had, and a broker that knows it."""
+def grid(
+    place: Path,
+    names: Collection[str] = tuple(SYSTEMS),
+    options: Mapping[str, Mapping[str, str]] | None = None,
+) -> Iterator[Grid]:
+    """Bring up what can be had, and a broker that knows it. ``options`` are added by name."""
     with ExitStack() as stack:
         scratch = Path(tempfile.mkdtemp(prefix="grms-real-"))
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         scratch.chmod(0o1777)
         missing: dict[str, str] = {}
         tables = []
-        for name in SYSTEMS:
+        for name in names:
             try:
-                tables.append(_table(name, stack, scratch))
+                tables.append(_table(name, stack, scratch, (options or {}).get(name, {})))
             except Unavailable as reason:
                 missing[name] = str(reason)
         clusters = place / "clusters.toml"
@@ -103,7 +111,7 @@ def grid(place: Path) -> Iterator[Grid]:
         yield Grid(broker, scratch, missing)
 
 
-def _table(name: str, stack: ExitStack, scratch: Path) -> str:
+def _table(name: str, stack: ExitStack, scratch: Path, more: Mapping[str, str]) -> str:
     system = SYSTEMS[name]
     workdir = scratch / f"work-{name}"
     workdir.mkdir()
@@ -116,8 +124,11 @@ def _table(name: str, stack: ExitStack, scratch: Path) -> str:
         f'transport = "{transport}"',
         f'workdir = "{workdir}"',
         f"[cluster.{name}.options]",
-        *(f'{key} = "{value}"' for key, value in options.items()),
+        *(f'{key} = "{value}"' for key, value in {**options, **more}.items()),
     ]
+    for queue in system.queues:
+        default = str(queue == system.queues[0]).lower()
+        lines += [f"[[cluster.{name}.queues]]", f'name = "{queue}"', f"default = {default}"]
     return "\n".join(lines)
 
 
@@ -178,7 +189,14 @@ def _simulator(system: str, **options: str) -> Callable[..., tuple[str, Mapping[
 
 
 def kill_daemon(system: System) -> None:
-    """kill -9 to the daemon of a system of the test bed, and wait until it is gone."""
+    """kill -9 to the daemon of a system of the test bed, and wait until it is gone.
+
+    slurmctld writes down what it accepted some seconds later: it is killed after that, for what it
+    forgot it gives the numbers of to other jobs, and kills those as strays.
+    """
+    if system.name == "slurm":
+        begun = time.time()
+        eventually(lambda: _slurm_saved(begun), "slurmctld to save its state")
     for comm in Path("/proc").glob("[0-9]*/comm"):
         with suppress(OSError):
             # The kernel keeps 15 characters of a name.
@@ -186,6 +204,11 @@ def kill_daemon(system: System) -> None:
                 pid = int(comm.parent.name)
                 os.kill(pid, signal.SIGKILL)
                 eventually(lambda pid=pid: _is_gone(pid), f"{system.daemon} to die")
+
+
+def _slurm_saved(begun: float) -> bool:
+    saved = Path("/var/lib/slurm/ctld/job_state").stat().st_mtime
+    return saved > begun or time.time() > begun + 3 * _SLURM_SAVES_WITHIN
 
 
 def _is_gone(pid: int) -> bool:
