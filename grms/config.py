@@ -52,6 +52,12 @@ class Settings:
     max_tries: int = 8
     #: Attempts of one job before it is parked.
     max_attempts: int = 5
+    #: How long a job may take to write a checkpoint that it was asked for.
+    checkpoint_deadline: float = 60.0
+    #: "better-off" moves checkpointable jobs by itself to where they end clearly sooner; "": never.
+    migrate_policy: str = ""
+    #: Pause between two looks of that policy.
+    migrate_interval: float = 120.0
     #: Pause between two probes of a cluster.
     probe_interval: float = 60.0
     #: Log records at or above this level: DEBUG, INFO, WARNING, ERROR.
@@ -61,6 +67,11 @@ class Settings:
     def database_url(self) -> str:
         """The URL to give to SQLAlchemy."""
         return self.database or f"sqlite:///{self.data_dir / 'grms.db'}"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints are kept that jobs are to go on from."""
+        return self.data_dir / "checkpoints"
 
     @property
     def spool(self) -> Path:

@@ -9,11 +9,13 @@ from threading import Lock
 from typing import Any
 
 from grms.broker.draft import Draft
+from grms.broker.ports.application import Applications
 from grms.broker.ports.clock import Clock
 from grms.broker.ports.sites import Site, Sites
 from grms.broker.ports.staging import Stager
 from grms.broker.ports.store import Store
 from grms.broker.records import Attempt, Change, Cluster, Job
+from grms.broker.shelf import Shelf
 from grms.config import Settings
 from grms.errors import ErrorCode, GrmsError
 from grms.gjd.model import JobDescription
@@ -31,8 +33,14 @@ class Edges:
     stager: Stager
     clock: Clock
     settings: Settings
+    applications: Applications | None = None
     _descriptions: dict[str, JobDescription] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def shelf(self) -> Shelf:
+        """The broker's own store of checkpoints."""
+        return Shelf(self.settings.checkpoints)
 
     def now(self) -> datetime:
         """The time, in UTC."""

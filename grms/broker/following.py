@@ -16,6 +16,8 @@ from grms.broker.ports.batch import Account, NativeState, NativeStatus
 from grms.broker.records import ON_RESOURCE, Attempt, Exit, Job, Json, Phase, Usage
 from grms.errors import ErrorCode, GrmsError
 
+#: In place of the batch system's word for a job that its wrapper stopped on the broker's request.
+BY_WRAPPER = "stopped by its wrapper"
 _BEFORE_END = (JobState.PENDING, JobState.RUNNING, JobState.SUSPENDED)
 
 
@@ -117,10 +119,11 @@ def on_status(job: Job, attempt: Attempt, status: NativeStatus, now: datetime) -
     """The batch system's own word on a job that it still knows."""
     if attempt.number != job.attempt or attempt.phase not in ON_RESOURCE:
         return None
-    seen = replace(attempt, native_state=status.word, missing_since=None)
+    word = BY_WRAPPER if attempt.native_state == BY_WRAPPER else status.word
+    seen = replace(attempt, native_state=word, missing_since=None)
     draft = Draft(job, now).attempt(seen)
     changed = seen != attempt
-    if status.word != attempt.native_state:
+    if word != attempt.native_state:
         because = f" ({status.reason})" if status.reason else ""
         draft.note(f"the batch system says {status.word}{because}", state=status.state.value)
     if status.state is NativeState.FAULTY:
@@ -130,6 +133,8 @@ def on_status(job: Job, attempt: Attempt, status: NativeStatus, now: datetime) -
             job, seen, now,
             source=Source.QUEUE, exit=status.exit, usage=status.usage, at=status.ended_at or now,
         )  # fmt: skip
+    if word == BY_WRAPPER:
+        return draft if changed else None  # the system calls running what its wrapper stopped
     if status.state is NativeState.RUNNING and job.state is JobState.SUSPENDED and not attempt.held:
         draft.go(
             Trigger.STARTED, RequestStatus.TASK_EXEC_ACTIVE, "goes on by the system's own tool"
@@ -177,13 +182,22 @@ def on_missing(attempt: Attempt, now: datetime) -> Attempt | None:
     return None if attempt.missing_since else replace(attempt, missing_since=now)
 
 
-def on_lost(job: Job, attempt: Attempt, now: datetime, *, started: bool) -> Draft:
-    """Missing everywhere for too long, and fenced. Only what never started may run again."""
+def on_lost(
+    job: Job, attempt: Attempt, now: datetime, *, started: bool, dead: bool = False
+) -> Draft:
+    """Missing everywhere for too long, and fenced. Only what never started may run again.
+
+    So may what has a checkpoint to go on from and is ``dead``: proven to have no living process.
+    """
     draft = Draft(job, now).attempt(replace(attempt, phase=Phase.REVOKED, evidence="absence"))
     draft.proof("absence", f"{attempt.native_id or attempt.tag} is in no queue and no record")
     if not started and job.state in (JobState.PENDING, JobState.PREPROCESSING):
         text = "the batch system forgot it before it started: placed again"
         return draft.go(Trigger.REPLACE, RequestStatus.TASK_QUEUED, text).due()
+    if dead and job.state in (JobState.PENDING, JobState.RUNNING):
+        text = "its processes died with their host or wrapper: goes on from its checkpoint"
+        draft.step(RequestStatus.MIGRATE_QUEUED)
+        return draft.go(Trigger.REPLACE, RequestStatus.MIGRATE_QUEUED, text).due()
     ended_attempt = replace(attempt, phase=Phase.ENDED, evidence="absence", ended_at=None)
     draft.attempt(ended_attempt)
     error = GrmsError(

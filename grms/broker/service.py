@@ -16,6 +16,7 @@ from grms import __version__
 from grms.broker import access, matching
 from grms.broker.draft import Draft
 from grms.broker.lifecycle import JobState, RequestStatus, Trigger
+from grms.broker.names import safe_name
 from grms.broker.ports.clock import Clock
 from grms.broker.ports.staging import Stager
 from grms.broker.ports.store import Acceptance, JobQuery, Store
@@ -426,16 +427,6 @@ def job_id(milliseconds: int, appid: str, number: int) -> str:
     """
     name = re.sub(r"[^A-Za-z0-9.-]+", "_", appid)[:40].strip("._") or "job"
     return f"{milliseconds}_{name}_{number:04d}"
-
-
-def safe_name(name: str) -> bool:
-    """True for a relative path that stays inside a directory; ``.`` is the directory itself."""
-    if name in (".", "./"):
-        return True
-    parts = name.split("/")
-    return bool(name) and not any(
-        part in ("", ".", "..") or not part.isprintable() for part in parts
-    )
 
 
 def _only(state: JobState | None) -> tuple[JobState, ...]:

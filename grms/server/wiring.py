@@ -18,6 +18,7 @@ from grms.broker.ports.batch import BatchAdapter
 from grms.broker.ports.sites import Site
 from grms.broker.ports.store import Store
 from grms.broker.records import Cluster, OwnerLimits
+from grms.callbacks import HttpApplications
 from grms.config import Settings
 from grms.errors import ConfigError
 from grms.jobside.bundle import program
@@ -162,4 +163,5 @@ def make_store(settings: Settings) -> Store:
 
 def make_edges(settings: Settings, store: Store, sites: SiteBook) -> Edges:
     """Everything the engine works with."""
-    return Edges(store, sites, make_stager(settings), SystemClock(), settings)
+    stager = make_stager(settings)
+    return Edges(store, sites, stager, SystemClock(), settings, HttpApplications())

@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
+from grms.broker.records import Attempt, JobEvent
 from grms.client.api import Client
+from grms.store import open_store
 
 ENDS = ("FINISHED", "FAILED", "CANCELED")
 PATIENCE = 120.0
@@ -105,6 +108,20 @@ class Broker:
     def url(self) -> str:
         """Where it serves."""
         return (self.data / "address").read_text().strip()
+
+    def events(self, job_id: str) -> Sequence[JobEvent]:
+        """The job's whole story, read from the store."""
+        with closing(open_store(f"sqlite:///{self.data / 'grms.db'}")) as store:
+            return store.events(job_id)
+
+    def attempts(self, job_id: str) -> Sequence[Attempt]:
+        """The job's placements, read from the store."""
+        with closing(open_store(f"sqlite:///{self.data / 'grms.db'}")) as store:
+            return store.attempts(job_id)
+
+    def kill_wrapper(self, job_id: str) -> None:
+        """kill -9 to the wrapper of a job on a fork cluster, as when its machine dies."""
+        os.kill(int(self.attempts(job_id)[-1].native_id.split(".")[0]), signal.SIGKILL)
 
     def client(self) -> Client:
         """A client with alice's token."""

@@ -26,6 +26,9 @@ def clean(edges: Edges) -> int:
         except GrmsError:
             continue  # the cluster is away: the next round tries again
         closed += _close(edges, items)
+        for job, _ in items:
+            if not job.persistent:
+                edges.shelf.forget(job.id)
     return closed
 
 

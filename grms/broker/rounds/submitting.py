@@ -13,6 +13,7 @@ from grms.broker.lifecycle import RequestStatus, Trigger
 from grms.broker.ports.batch import CommandResult, Submission
 from grms.broker.ports.sites import Site
 from grms.broker.records import Attempt, Job, Phase
+from grms.broker.steps.moving_on import give_place_up, put_off
 from grms.broker.work import spec, submission
 from grms.errors import GrmsError, SiteError
 
@@ -41,9 +42,7 @@ def submit(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> No
             files |= item.files
         site.transport.write(files)
     except GrmsError as error:
-        edges.apply(
-            [Draft(i.job, edges.now()).retry(error, edges.settings.max_tries) for i in ready]
-        )
+        edges.apply([put_off(edges, Draft(i.job, edges.now()), error) for i in ready])
         return
     ready = _intend(edges, ready)
     commands = [site.adapter.submit_command(item.submission) for item in ready]
@@ -64,10 +63,12 @@ def _prepare(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> 
             description = edges.description(attempt.description)
             wanted = submission(description, attempt, site)
             place = control(attempt.directory)
-            text = json.dumps(spec(description, attempt, site)).encode()
+            restored = edges.shelf.newest(job.id) if attempt.number > 1 else None
+            facts = spec(description, attempt, site, restored.number if restored else None)
+            text = json.dumps(facts).encode()
             files = {f"{place}/spec.json": text, f"{place}/job.sh": site.adapter.script(wanted)}
         except GrmsError as error:
-            edges.apply([Draft(job, edges.now()).fail(error)])
+            edges.apply([give_place_up(edges, Draft(job, edges.now()), error)])
             continue
         ready.append(Prepared(job, attempt, wanted, files))
     return ready
@@ -103,7 +104,7 @@ def _outcome(edges: Edges, site: Site, item: Prepared, result: CommandResult) ->
             return _unsure(edges, item.job, item.attempt, error)
         draft = Draft(item.job, edges.now())
         draft.attempt(with_phase(item.attempt, phase=Phase.REVOKED))
-        return draft.fail(error)
+        return give_place_up(edges, draft, error)
     return submitted(edges, item.job, item.attempt, native_id, f"submitted as {native_id}")
 
 

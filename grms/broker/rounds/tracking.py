@@ -11,8 +11,10 @@ from grms.broker.draft import Draft
 from grms.broker.edges import Edges
 from grms.broker.evidence import News, read_news
 from grms.broker.layout import control
+from grms.broker.ports.batch import NativeState
 from grms.broker.ports.sites import Site
 from grms.broker.records import ON_RESOURCE, Attempt, Job, Phase
+from grms.broker.rounds.hearing import hear
 from grms.broker.work import HEARTBEAT
 
 _BATCH = 500
@@ -53,7 +55,7 @@ def absorb(edges: Edges, messages: Mapping[str, News | None]) -> list[str]:
         for job_id, queue in queues.items():
             name, news, number = queue[0]
             job = edges.store.job(job_id)
-            draft = following.on_news(job, attempt_of(edges, job, number), news, edges.now())
+            draft = decide(edges, job, attempt_of(edges, job, number), news)
             if draft is None:
                 handled.append(name)
                 queue.pop(0)
@@ -66,6 +68,13 @@ def absorb(edges: Edges, messages: Mapping[str, News | None]) -> list[str]:
                 queues[job_id].pop(0)
         queues = {job_id: queue for job_id, queue in queues.items() if queue}
     return handled
+
+
+def decide(edges: Edges, job: Job, attempt: Attempt, news: News) -> Draft | None:
+    """What a message means: the job's own words are heard, the wrapper's are weighed."""
+    if news.what == "told":
+        return hear(edges, job, attempt, news)
+    return following.on_news(job, attempt, news, edges.now())
 
 
 def attempt_of(edges: Edges, job: Job, number: int) -> Attempt:
@@ -83,11 +92,12 @@ def ask_queue(edges: Edges, site: Site, attempts: Sequence[Attempt]) -> None:
         return
     adapter, transport = site.adapter, site.transport
     statuses = adapter.parse_status(transport.run(adapter.status_command(list(known))))
+    ended = [known[i] for i, s in statuses.items() if i in known and s.state is NativeState.ENDED]
+    told = _read_exits(edges, site, ended)
     for native_id, attempt in known.items():
         status = statuses.get(native_id)
-        if status is None or not _same(attempt, status.tag):
+        if status is None or not _same(attempt, status.tag) or attempt.tag in told:
             continue
-
         _amend_by(edges, attempt, partial(following.on_status, status=status))
     missing = [a for i, a in known.items() if i not in statuses or not _same(a, statuses[i].tag)]
     if missing:
@@ -100,6 +110,17 @@ def _amend_by(edges: Edges, attempt: Attempt, decide: Callable[..., Draft | None
         return decide(job=job, attempt=current, now=edges.now())
 
     edges.amend(attempt.job_id, now_decide)
+
+
+def _read_exits(edges: Edges, site: Site, ended: Sequence[Attempt]) -> set[str]:
+    """Take in the exit files of ended attempts: they know more than any queue. Tags of those."""
+    if not ended:
+        return set()
+    files = site.transport.read([f"{control(a.directory)}/exit.json" for a in ended])
+    found = {path: news for path, raw in files.items() if (news := read_news(raw))}
+    if found:
+        absorb(edges, found)
+    return {news.tag for news in found.values()}
 
 
 def _same(attempt: Attempt, tag: str) -> bool:
@@ -156,7 +177,8 @@ def _absent(edges: Edges, site: Site, attempt: Attempt, files: Mapping[str, byte
         current = attempt_of(edges, job, attempt.number)
         if current.phase not in ON_RESOURCE or job.state.is_end:
             return None
-        return following.on_lost(job, current, now, started=started)
+        dead = site.adapter.traits.absence_is_death and bool(edges.shelf.numbers(job.id))
+        return following.on_lost(job, current, now, started=started, dead=dead)
 
     edges.amend(attempt.job_id, lose)
 
