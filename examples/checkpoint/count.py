@@ -50,11 +50,11 @@ def main(steps, seconds, log):
         state["step"] += 1
         if log:
             with open(log, "a") as stream:
-                stream.write("%.6f %.6f %d\n" % (begun, time.time(), state["step"]))
+                stream.write(f"{begun:.6f} {time.time():.6f} {state['step']}\n")
         if state["step"] % 10 == 0:
             print("step", state["step"], flush=True)
     with open("result", "w") as stream:
-        stream.write("%d\n" % state["value"])
+        stream.write(f"{state['value']}\n")
     return 0
 
 

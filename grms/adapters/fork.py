@@ -42,6 +42,7 @@ class Fork:
     """Runs jobs as processes of the cluster's host. Options: ``python``, ``wrapper``."""
 
     name = "fork"
+    together = 64
     traits = Traits(
         accounting_delay=5.0,
         absence_delay=3.0,  # /proc and the tags are the truth at once; the rest is patience
@@ -79,13 +80,24 @@ class Fork:
     def parse_submit(self, result: CommandResult) -> str:
         """The native id of the wrapper, which has left its tag by now."""
         (answer,) = _answers("launch", result, count=1)
-        if isinstance(answer.get("native_id"), str):
-            return str(answer["native_id"])
-        raise SiteError(
-            f"the job's wrapper could not start: {answer.get('error', 'no reason given')}",
-            code=ErrorCode.REFUSED_BY_BATCH_SYSTEM,
-            detail=str(answer.get("log", "")),
-        )
+        launched = _launched(answer)
+        if isinstance(launched, SiteError):
+            raise launched
+        return launched
+
+    def submit_together_command(self, submissions: Sequence[Submission]) -> Command:
+        """Start many wrappers from one process: that costs a tenth of a process for each."""
+        return self._command("launch", *(submission.directory for submission in submissions))
+
+    def parse_together(
+        self, submissions: Sequence[Submission], result: CommandResult
+    ) -> Sequence[str | SiteError]:
+        """One native id, or the reason why there is none, for each."""
+        try:
+            answers = _answers("launch", result, count=len(submissions))
+        except SiteError as error:
+            return [error] * len(submissions)
+        return [_launched(answer) for answer in answers]
 
     def status_command(self, native_ids: Sequence[str]) -> Command:
         """One call for all ids."""
@@ -189,6 +201,16 @@ def _answers(verb: str, result: CommandResult, count: int | None = None) -> list
     if count is not None and len(answers) != count:
         raise base.rubbish(f"the wrapper's {verb}", result)
     return answers
+
+
+def _launched(answer: dict[str, Any]) -> str | SiteError:
+    if isinstance(answer.get("native_id"), str):
+        return str(answer["native_id"])
+    return SiteError(
+        f"the job's wrapper could not start: {answer.get('error', 'no reason given')}",
+        code=ErrorCode.REFUSED_BY_BATCH_SYSTEM,
+        detail=str(answer.get("log", "")),
+    )
 
 
 def _statuses(result: CommandResult) -> list[dict[str, Any]]:

@@ -18,17 +18,19 @@ def text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def write_whole(path: bytes, data: bytes, exclusive: bool = False) -> bool:
+def write_whole(path: bytes, data: bytes, exclusive: bool = False, durable: bool = True) -> bool:
     """Write under a dotted name, sync, rename. ``exclusive``: False if ``path`` existed before.
 
-    Raises OSError, and then leaves nothing behind.
+    Not ``durable``: whole for all who look, but a crash of the host may take it. Raises OSError,
+    and then leaves nothing behind.
     """
     folder, name = os.path.split(path)
     part = os.path.join(folder, b"." + name + b"." + str(os.getpid()).encode() + b".part")
     try:
-        _write(part, data)
+        _write(part, data, durable)
         made = _link(part, path) if exclusive else _rename(part, path)
-        sync_directory(folder)
+        if durable:
+            sync_directory(folder)
         return made
     finally:
         try:
@@ -37,12 +39,13 @@ def write_whole(path: bytes, data: bytes, exclusive: bool = False) -> bool:
             pass  # renamed away, or never made
 
 
-def _write(path: bytes, data: bytes) -> None:
+def _write(path: bytes, data: bytes, durable: bool) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         while data:
             data = data[os.write(handle, data) :]
-        os.fsync(handle)
+        if durable:
+            os.fsync(handle)
     finally:
         os.close(handle)
 
@@ -93,8 +96,10 @@ def news_name(tag: str, what: str) -> bytes:
     return raw("%019d-%s-%s.json" % (int(time.time() * 1e9), tag, what))
 
 
-def keep_trying(targets: "list[tuple[bytes, float]]", data: bytes) -> bool:
-    """Write ``data`` to each path, retrying each for its number of seconds; True if one is there.
+def keep_trying(targets: "list[tuple[bytes, float, bool]]", data: bytes) -> bool:
+    """Write ``data`` to each path, durably or not, each for its number of seconds.
+
+    True if it is under one of them.
 
     A full disk, a quota, a server that is away: all of them pass. A directory that is gone was
     removed by the broker and is waited for only a minute.
@@ -104,16 +109,16 @@ def keep_trying(targets: "list[tuple[bytes, float]]", data: bytes) -> bool:
     while waiting:
         passed = time.monotonic() - begin
         rest = []
-        for path, patience in waiting:
+        for path, patience, durable in waiting:
             try:
-                write_whole(path, data)
+                write_whole(path, data, durable=durable)
                 written = True
             except FileNotFoundError:
                 if passed < min(patience, 60):
-                    rest.append((path, patience))
+                    rest.append((path, patience, durable))
             except OSError:
                 if passed < patience:
-                    rest.append((path, patience))
+                    rest.append((path, patience, durable))
         waiting = rest
         if waiting:
             time.sleep(pause)

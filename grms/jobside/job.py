@@ -6,7 +6,16 @@ import sys
 import time
 
 from grms.jobside import processes
-from grms.jobside.files import dump, keep_trying, load, news_name, raw, text, write_whole
+from grms.jobside.files import (
+    dump,
+    keep_trying,
+    load,
+    news_name,
+    raw,
+    sync_directory,
+    text,
+    write_whole,
+)
 from grms.jobside.supervise import SIGNALS, Supervisor
 
 REFUSED = 76
@@ -51,7 +60,8 @@ class Attempt:
         end = time.monotonic() + 60
         while True:
             try:
-                write_whole(self.tag_file, dump(self.identity), exclusive=True)
+                # Not durable: what a crash of the host takes with it was no living wrapper.
+                write_whole(self.tag_file, dump(self.identity), exclusive=True, durable=False)
                 return
             except OSError:
                 if time.monotonic() > end:
@@ -74,6 +84,7 @@ class Attempt:
         except FileExistsError:
             return "this attempt was started already"
         os.close(handle)
+        sync_directory(self.control)  # not even a crash of the host may make a second start legal
         return self._forbidden()
 
     def _forbidden(self) -> str:
@@ -90,11 +101,15 @@ class Attempt:
         return ""
 
     def post(self, what: str, keep: "bytes | None", patience: float, **facts: object) -> None:
-        """Leave news in the inbox and, under ``keep``, in the control directory."""
+        """Leave news in the inbox and, under ``keep``, in the control directory.
+
+        Only the exit evidence is worth the disk's time: the rest can be told from it.
+        """
         value = dict(self.identity, what=what, at=time.time(), **facts)
-        targets = [(os.path.join(self.inbox, news_name(self.tag, what)), min(patience, 600.0))]
+        inbox = os.path.join(self.inbox, news_name(self.tag, what))
+        targets = [(inbox, min(patience, 600.0), False)]
         if keep:
-            targets.insert(0, (self.path(keep), patience))
+            targets.insert(0, (self.path(keep), patience, what == "exited"))
         keep_trying(targets, dump(value))
 
     def ended(

@@ -3,14 +3,23 @@
 import os
 import sys
 
+from grms.jobside import processes
 from grms.jobside.files import raw, text
+from grms.jobside.job import run
 
 
-def launch(control: str, hold: bool = False) -> "dict[str, object]":
-    """Start the wrapper of one control directory; its native id, or the error, once it is known.
+def launch(controls: "list[str]", hold: bool = False) -> "list[dict[str, object]]":
+    """Start the wrappers of control directories; for each its native id, or the error.
 
-    The wrapper has left its tag before the id is told, so that who never hears the id finds it.
+    A wrapper has left its tag before its id is told, so that who never hears the id finds it. All
+    that wrappers need is loaded before they part from us: it is paid for once.
     """
+    processes.load_prctl()
+    pipes = [_start(control, hold) for control in controls]
+    return [_told(control, pipe) for control, pipe in zip(controls, pipes)]
+
+
+def _start(control: str, hold: bool) -> int:
     reading, writing = os.pipe()
     middle = os.fork()
     if middle == 0:
@@ -18,6 +27,10 @@ def launch(control: str, hold: bool = False) -> "dict[str, object]":
         _detach(raw(control), hold, writing)
     os.close(writing)
     os.waitpid(middle, 0)
+    return reading
+
+
+def _told(control: str, reading: int) -> "dict[str, object]":
     with os.fdopen(reading, "rb") as pipe:
         answer = text(pipe.read())
     kind, _, rest = answer.partition(" ")
@@ -52,8 +65,6 @@ def _detach(control: bytes, hold: bool, report: int) -> None:
 
 
 def _wrapper(control: bytes, hold: bool, report: int) -> int:
-    from grms.jobside.job import run
-
     told = []  # type: list[str]
 
     def ready(native_id: str) -> None:

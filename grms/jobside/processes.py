@@ -128,7 +128,8 @@ def die_with_parent() -> None:
     _prctl(1, signal.SIGKILL)
 
 
-def _prctl(option: int, value: int) -> bool:
+def load_prctl() -> bool:
+    """Load what the two above need; False where it cannot be had."""
     global _libc
     if _libc is None:
         try:
@@ -137,7 +138,11 @@ def _prctl(option: int, value: int) -> bool:
             _libc = ctypes.CDLL(None)
         except (ImportError, OSError):
             return False
-    return bool(getattr(_libc, "prctl")(option, value, 0, 0, 0) == 0)
+    return True
+
+
+def _prctl(option: int, value: int) -> bool:
+    return load_prctl() and bool(getattr(_libc, "prctl")(option, value, 0, 0, 0) == 0)
 
 
 _libc = None  # type: object

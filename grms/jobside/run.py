@@ -37,7 +37,7 @@ def _answer(verb: str, rest: "list[str]") -> object:
     if verb in ("launch", "launch-held"):
         from grms.jobside.launch import launch
 
-        return [launch(control, verb == "launch-held") for control in rest]
+        return launch(rest, verb == "launch-held")
     if verb in ("status", "signal", "find") and rest:
         from grms.jobside import wrappers
 

@@ -13,9 +13,6 @@ from grms.jobside.requests import Requests
 
 _TO_END = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _TO_PASS_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
-# Batch systems that announce a stop or a kill do it with these (SGE: qsub -notify).
-_NOTICES = {int(signal.SIGUSR1): signal.SIGTSTP, int(signal.SIGUSR2): signal.SIGTERM}
-NOTICES = "GRMS_NOTICES"  # set in the environment: they are notices, not the job's own signals
 SIGNALS = frozenset(_TO_END + _TO_PASS_ON + (signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT))
 
 _LOOK = 1.0  # seconds between two measurements, and between two looks for requests
@@ -113,8 +110,6 @@ class Supervisor:
         return min(times)
 
     def _heed(self, number: int) -> None:
-        if NOTICES in os.environ:
-            number = _NOTICES.get(number, number)
         if number in _TO_END:
             self.told = self.told or signal.Signals(number).name
             self.end(number)

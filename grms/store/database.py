@@ -214,14 +214,14 @@ def upsert(
     connection: Connection, table: Any, values: dict[str, Any], key: tuple[str, ...]
 ) -> None:
     """Insert a row, or replace the one with the same ``key`` columns."""
-    statement = insert(connection, table).values(**values)
+    statement = insert(connection.dialect.name, table).values(**values)
     rest = {name: statement.excluded[name] for name in values if name not in key}
     connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=rest))
 
 
-def insert(connection: Connection, table: Any) -> Any:
+def insert(dialect: str, table: Any) -> Any:
     """The dialect's INSERT, which knows ON CONFLICT."""
-    if connection.dialect.name == "postgresql":
+    if dialect == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
 

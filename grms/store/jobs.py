@@ -6,16 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, literal, select, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, Select, func, select
 
 from grms.broker.ports.store import Acceptance, JobQuery
-from grms.broker.records import ON_RESOURCE, Attempt, Change, Job, NewEvent, Phase, WishDone
+from grms.broker.records import ON_RESOURCE, Attempt, Change, Job, NewEvent, Phase
 from grms.errors import ConflictError, ErrorCode, RequestError
 from grms.store import rows
-from grms.store.database import Database, insert, inserted, upsert
+from grms.store.applying import apply_changes
+from grms.store.database import Database, insert, inserted
 from grms.store.events import add_events
-from grms.store.schema import UtcTime, attempts, jobs, submission_keys, wishes
+from grms.store.schema import attempts, jobs, submission_keys
 
 #: Characters of an idempotency key; PostgreSQL limits the length of what it indexes.
 LONGEST_KEY = 255
@@ -137,9 +137,7 @@ class Jobs:
         """See ``grms.broker.ports.store.JobStore``."""
         if not changes:
             return []
-        return self._database.write(
-            lambda connection: [_apply(connection, change) for change in changes]
-        )
+        return self._database.write(lambda connection: apply_changes(connection, changes))
 
     def _attempts(self, statement: Select[Any]) -> list[Attempt]:
         return self._database.read(
@@ -149,7 +147,7 @@ class Jobs:
 
 def _take_key(connection: Connection, job: Job, key: str, digest: str) -> bool:
     """Take an idempotency key for a new job; False when it is taken."""
-    statement = insert(connection, submission_keys).values(
+    statement = insert(connection.dialect.name, submission_keys).values(
         owner=job.owner, key=key, digest=digest, job_id=job.id
     )
     return inserted(connection, statement.on_conflict_do_nothing())
@@ -173,64 +171,8 @@ def _insert_job(connection: Connection, job: Job, events: Sequence[NewEvent]) ->
     stored = replace(job, last_event=len(events))
     fresh = {"claim_at": job.due_at, "woken": False, "lease_owner": "", "lease_until": None}
     connection.execute(jobs.insert(), rows.values(stored) | fresh)
-    add_events(connection, job.id, 0, events)
+    add_events(connection, [(job.id, 0, events)])
     return stored
-
-
-#: What an update never touches: who a job is, and what the store itself counts.
-_FIXED = ("id", "owner", "submitted_at", "version", "last_event")
-
-
-def _apply(connection: Connection, change: Change) -> Job | None:
-    job = change.job
-    statement = (
-        update(jobs)
-        .where(jobs.c.id == job.id, jobs.c.version == job.version)
-        .values(
-            **rows.values(job, *_FIXED),
-            version=jobs.c.version + 1,
-            last_event=jobs.c.last_event + len(change.events),
-            # A wish that came after the claim was not seen by whoever made this change.
-            claim_at=case((jobs.c.woken, jobs.c.claim_at), else_=_due_after(change)),
-            **({} if change.keep_claim else {"lease_owner": "", "lease_until": None}),
-        )
-        .returning(jobs.c.last_event)
-    )
-    last_event = connection.execute(statement).scalar()
-    if last_event is None:
-        return None
-    add_events(connection, job.id, last_event - len(change.events), change.events)
-    for attempt in change.attempts:
-        upsert(connection, attempts, rows.attempt_values(attempt), ("job_id", "number"))
-    for wish in change.wishes_done:
-        _close_wish(connection, job.id, wish)
-    return replace(job, version=job.version + 1, last_event=last_event)
-
-
-def _due_after(change: Change) -> ColumnElement[Any]:
-    """When the job is due again; a wish that stays open keeps one without a time claimable."""
-    if change.job.due_at is not None:
-        return literal(change.job.due_at, UtcTime)
-    closed = [wish.number for wish in change.wishes_done]
-    return (
-        select(func.min(wishes.c.at))
-        .where(
-            wishes.c.job_id == change.job.id,
-            wishes.c.done_at.is_(None),
-            wishes.c.number.not_in(closed),
-        )
-        .scalar_subquery()
-    )
-
-
-def _close_wish(connection: Connection, job_id: str, wish: WishDone) -> None:
-    connection.execute(
-        update(wishes)
-        .where(
-            wishes.c.number == wish.number, wishes.c.job_id == job_id, wishes.c.done_at.is_(None)
-        )
-        .values(done_at=wish.at, outcome=wish.outcome)
-    )
 
 
 def _listing(connection: Connection, query: JobQuery, statement: Select[Any]) -> Select[Any]:

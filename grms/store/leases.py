@@ -20,7 +20,9 @@ class Leases:
         """Take or prolong; False when another owner holds it beyond ``now``."""
 
         def work(connection: Connection) -> bool:
-            statement = insert(connection, leases).values(name=name, owner=owner, until=until)
+            statement = insert(connection.dialect.name, leases).values(
+                name=name, owner=owner, until=until
+            )
             taken = statement.on_conflict_do_update(
                 index_elements=["name"],
                 set_={"owner": owner, "until": until},

@@ -93,7 +93,11 @@ class Registrations:
         def work(connection: Connection) -> None:
             require_job(connection, notification.job_id)
             row = rows.values(notification) | {"users": list(notification.users)}
-            statement = insert(connection, notifications).values(**row).on_conflict_do_nothing()
+            statement = (
+                insert(connection.dialect.name, notifications)
+                .values(**row)
+                .on_conflict_do_nothing()
+            )
             if not inserted(connection, statement):
                 raise ConflictError(f"there is a notification {notification.id!r} already")
 

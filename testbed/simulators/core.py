@@ -1,5 +1,9 @@
 """What the simulators share: jobs in a directory, a lock, and processes that really run.
 
+A file ``fault`` in the state directory makes the system misbehave as real ones do, until it is
+removed: ``down`` (no command gets an answer), ``empty`` (the queue answers, but knows no job) or
+``lost`` (a submission is carried out, its answer never arrives).
+
 There is no daemon. Every command looks at the state under one lock, starts what fits and goes
 away; a shepherd beside each running job waits for its end, enforces its limit, writes it down and
 starts what fits then. The directory holds ``settings.json``, ``lock``, ``next`` and ``jobs/``.
@@ -9,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import json
 import os
 import pwd
@@ -45,6 +50,8 @@ class State:
         settings = directory / "settings.json"
         changed = json.loads(settings.read_text()) if settings.exists() else {}
         self.settings: dict[str, Any] = {**DEFAULTS, **changed}
+        fault = directory / "fault"
+        self.fault = fault.read_text().strip() if fault.exists() else ""
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -278,6 +285,28 @@ def forget(target: Path, number: int) -> None:
         (state.jobs / f"{number}.json").unlink()
 
 
+def _run(system: Any, name: str, arguments: list[str]) -> int:
+    """One command, as the system answers it or, with a fault, does not."""
+    state = State(Path(os.environ["GRMS_SIM_DIR"]))
+    words, code = system.DOWN
+    if state.fault == "down":
+        print(f"{name}: {words}", file=sys.stderr)
+        return int(code)
+    if state.fault == "empty":
+        state.jobs = state.directory / "nothing"
+        return int(system.COMMANDS[name](state, arguments))
+    with state.locked():
+        if state.fault == "lost" and name == system.SUBMIT:
+            with contextlib.redirect_stdout(io.StringIO()):
+                system.COMMANDS[name](state, arguments)
+            print(f"{name}: {words}", file=sys.stderr)
+            status = int(code)
+        else:
+            status = int(system.COMMANDS[name](state, arguments))
+        schedule(state)
+    return status
+
+
 def main(system: Any) -> int:
     """Dispatch: a shepherd, an installation, or one of the system's commands."""
     match sys.argv[1:]:
@@ -292,10 +321,6 @@ def main(system: Any) -> int:
             stop(Path(target))
             return 0
         case [name, *arguments] if name in system.COMMANDS:
-            state = State(Path(os.environ["GRMS_SIM_DIR"]))
-            with state.locked():
-                status = int(system.COMMANDS[name](state, arguments))
-                schedule(state)
-            return status
+            return _run(system, name, arguments)
     print(f"usage: {sys.argv[0]} --install DIR | --stop DIR | COMMAND ...", file=sys.stderr)
     return 2

@@ -379,6 +379,10 @@ COMMANDS = {
     "bhosts": bhosts,
     "bqueues": bqueues,
 }
+SUBMIT = "bsub"
+
+#: What every command says, and its exit code, when the daemon does not answer.
+DOWN = ("batch daemon not responding ... still trying", 255)
 
 if __name__ == "__main__":
     os.umask(0o077)

@@ -323,6 +323,10 @@ COMMANDS = {
     "qsig": qsig,
     "pbsnodes": pbsnodes,
 }
+SUBMIT = "qsub"
+
+#: What every command says, and its exit code, when the daemon does not answer.
+DOWN = ("cannot connect to server pbshost (errno=111)", 111)
 
 if __name__ == "__main__":
     os.umask(0o077)

@@ -13,16 +13,18 @@ from grms.adapters.lsf.rows import SYSTEM
 from grms.broker.ports.batch import Account, CommandResult
 from grms.broker.records import Exit, Usage
 
+_FLAGS = re.ASCII | re.MULTILINE
+_WHEN = r"^\w{3} \w{3} +\d+ [\d:]+(?: \d{4})?: +"
 _WRAPPED = re.compile(r"\n {21}(?=\S)")
 _HEAD = re.compile(r"^Job (?:Id )?<(\d{1,15})>(?:, Job Name <([^>]*)>)?", re.MULTILINE | re.ASCII)
 _CPU = re.compile(r"The CPU time used is (\d{1,12}(?:\.\d{1,9})?) sec", re.ASCII)
-_CODE = re.compile(r"Exited with exit code (\d{1,9})\b", re.ASCII)
-_SIGNAL = re.compile(r"Exited by signal (\d{1,3})\b", re.ASCII)
+_CODE = re.compile(_WHEN + r"Exited with exit code (\d{1,9})\b", _FLAGS)
+_SIGNAL = re.compile(_WHEN + r"Exited by signal (\d{1,3})\b", _FLAGS)
 _TERM = re.compile(r"TERM_\w+(?:: [^;.]*)?")
-_KILLED = re.compile(r"Signal <KILL> requested by user or administrator")
-_WHEN = r"^\w{3} \w{3} +\d+ [\d:]+(?: \d{4})?: +"
-_END = re.compile(_WHEN + r"(?:Done successfully|Completed <|Exited\b)", re.ASCII)
-_WENT_ON = re.compile(_WHEN + r"(?:Dispatched|Starting|Job has been requeued|Pending)", re.ASCII)
+_KILLED = re.compile(_WHEN + r"Signal <KILL> requested by user or administrator", _FLAGS)
+_DONE = re.compile(_WHEN + r"Done successfully", _FLAGS)
+_END = re.compile(_WHEN + r"(?:Done successfully|Completed <|Exited\b)", _FLAGS)
+_WENT_ON = re.compile(_WHEN + r"(?:Dispatched|Starting|Job has been requeued|Pending)", _FLAGS)
 _TIMES = re.compile(r"PEND +PSUSP +RUN .*\n *\d+ +\d+ +(\d{1,12})\b", re.ASCII)
 _NOTHING = re.compile(r"No matching job found|is not found", re.IGNORECASE)
 
@@ -48,30 +50,36 @@ def tag(log: str) -> str:
 
 
 def account(native_id: str, log: str) -> Account | None:
-    """How the last run ended; None while it has not."""
-    ends = [line for line in log.splitlines() if _END.search(line) or _WENT_ON.search(line)]
-    if not ends or not _END.search(ends[-1]):
+    """How the last run ended; None while it has not, or where the log is cut short.
+
+    A whole log closes with the summary of times.
+    """
+    end, run = _last_run(log), _TIMES.search(log)
+    if not run or not _END.search(end):
         return None
-    last, reason = ends[-1], _TERM.search(log)
-    killed = bool(_KILLED.search(log)) or bool(reason and states.by_user(reason.group()))
+    reason, cpu = _TERM.search(end), _CPU.search(end)
+    killed = bool(_KILLED.search(end)) or bool(reason and states.by_user(reason.group()))
     why = reason.group() if reason else "killed by bkill" if killed else ""
-    cpu, run = _CPU.search(last), _TIMES.search(log)
     return Account(
         native_id=native_id,
-        exit=_exit(last, why),
+        exit=_exit(end, why),
         tag=tag(log),
-        usage=Usage(
-            wall=float(run.group(1)) if run else 0.0, cpu=float(cpu.group(1)) if cpu else 0.0
-        ),
+        usage=Usage(wall=float(run.group(1)), cpu=float(cpu.group(1)) if cpu else 0.0),
         by_user=killed,
         raw=log,
     )
 
 
-def _exit(last: str, reason: str) -> Exit:
-    if "Done successfully" in last:
+def _last_run(log: str) -> str:
+    """The events since the job was last dispatched or put back in the queue."""
+    starts = [found.start() for found in _WENT_ON.finditer(log)]
+    return log[starts[-1] if starts else 0 :]
+
+
+def _exit(end: str, reason: str) -> Exit:
+    if _DONE.search(end):
         return states.exit_of("DONE", "")
-    if signal := _SIGNAL.search(last):
+    if signal := _SIGNAL.search(end):
         return Exit(signal=int(signal.group(1)), reason=reason)
-    code = _CODE.search(last)
+    code = _CODE.search(end)
     return states.exit_of("EXIT", code.group(1) if code else "", reason)

@@ -7,8 +7,9 @@ Options of a cluster:
 ``dialect``  ``openpbs`` (the default; also PBS Professional) or ``torque``.
 ``suspend``  ``yes`` where the broker's account is an operator of PBS: ``qsig -s suspend`` is
              refused to everybody else.
-``history``  ``no`` where the server keeps no finished jobs (OpenPBS: ``job_history_enable`` is
-             off unless set). Then only the wrapper's own news tell how a job ended.
+``history``  ``yes`` where the server keeps finished jobs long enough to find a submission whose
+             answer was lost (OpenPBS: ``job_history_enable``, off unless set). Without it only
+             the wrapper's own news tell how a job ended.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from grms.adapters import answers
-from grms.adapters.pbs import jobs, listing, probe, submission
+from grms.adapters.pbs import jobs, listing, probe, qsub
 from grms.adapters.pbs.listing import SYSTEM
 from grms.broker.ports.batch import (
     Account,
@@ -60,7 +61,7 @@ class Pbs:
         self.traits = Traits(
             accounting_delay=30.0,
             can_suspend=options.get("suspend", "no") == "yes",
-            finds_finished=options.get("history", "yes") != "no",
+            finds_finished=options.get("history", "no") == "yes",
             state_manual="OpenPBS 23.06 Reference Guide, Job States; TORQUE 6.1 qstat(1)",
         )
 
@@ -68,14 +69,14 @@ class Pbs:
         """Job script. PBS starts it in the home directory with the account's environment."""
         return answers.script(submission)
 
-    def submit_command(self, request: Submission) -> Command:
+    def submit_command(self, submission: Submission) -> Command:
         """The script is named, not piped: Slurm's wrapper of the same name reads no stdin."""
-        arguments = submission.arguments(request, self._torque)
-        return self._command("qsub", *arguments, cwd=request.directory)
+        arguments = qsub.arguments(submission, self._torque)
+        return self._command("qsub", *arguments, cwd=submission.directory)
 
     def parse_submit(self, result: CommandResult) -> str:
         """``3.server``."""
-        return answers.submit_result(SYSTEM, result, submission.ACCEPTED, submission.FINAL)
+        return answers.submit_result(SYSTEM, result, qsub.ACCEPTED, qsub.FINAL)
 
     def status_command(self, native_ids: Sequence[str]) -> Command:
         """All jobs in one call, with the finished ones where the server keeps them."""
@@ -108,8 +109,10 @@ class Pbs:
             answer = answers.text(result, SYSTEM)
             if result.exit != 0:
                 raise answers.down(SYSTEM, result)
+            if answer and not answer.endswith("\n"):
+                raise answers.rubbish(SYSTEM, "the answer is cut short", answer)
             for tag, *ids in map(str.split, filter(str.strip, answer.splitlines())):
-                if not all(submission.ACCEPTED.match(native_id) for native_id in ids):
+                if not all(qsub.ID.fullmatch(native_id) for native_id in ids):
                     raise answers.rubbish(SYSTEM, "qselect printed no job ids", answer)
                 if ids:
                     found[tag] = tuple(dict.fromkeys((*found.get(tag, ()), *ids)))
@@ -142,7 +145,7 @@ class Pbs:
         answers.text(result, SYSTEM)
 
         def judge(_: str, said: str) -> Outcome:
-            return Outcome(ok=not said, message=said, gone=bool(submission.GONE.search(said)))
+            return Outcome(ok=not said, message=said, gone=bool(qsub.GONE.search(said)))
 
         found = answers.outcomes(native_ids, result, judge)
         if result.exit != 0 and all(outcome.ok for outcome in found.values()):
@@ -161,7 +164,7 @@ class Pbs:
         answer = answers.text(result, SYSTEM)
         if result.exit not in _TOLERATED:
             raise answers.down(SYSTEM, result)
-        if not answer.strip() and (result.exit == 0 or submission.UNKNOWN_ID not in _said(result)):
+        if not answer.strip() and (result.exit == 0 or qsub.UNKNOWN_ID not in _said(result)):
             raise answers.down(SYSTEM, result)
         return listing.read(answer)
 

@@ -87,7 +87,12 @@ def _xml(answer: str) -> dict[str, Attributes]:
 
 
 def _text(answer: str) -> dict[str, Attributes]:
-    """``Job Id:`` blocks; a line that begins with a tab goes on with the one before."""
+    """``Job Id:`` blocks; a line that begins with a tab goes on with the one before.
+
+    An empty line ends each block; without the last one the answer is cut short.
+    """
+    if not answer.endswith("\n\n"):
+        raise answers.rubbish(SYSTEM, "the list has no end", answer)
     jobs: dict[str, Attributes] = {}
     current: dict[str, str] = {}
     for line in answer.replace("\n\t", "").splitlines():

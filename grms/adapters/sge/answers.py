@@ -263,11 +263,20 @@ def found(results: Sequence[CommandResult]) -> Mapping[str, tuple[str, ...]]:
 def outcomes(verb: str, native_ids: Sequence[str], result: CommandResult) -> Mapping[str, Outcome]:
     """What became of a verb: the text tells, the exit status does not (0 on refusals of qmod)."""
     _reachable(verb, result)
-    said = (base.text(result.stdout) + "\n" + base.text(result.stderr)).splitlines()
-    lines = {identity: _about(identity, said) for identity in native_ids}
+    said = base.text(result.stdout) + "\n" + base.text(result.stderr)
+    if PART in said:
+        said = _one_by_one(said)
+    lines = {identity: _about(identity, said.splitlines()) for identity in native_ids}
     if not any(lines.values()):
         raise _down(verb, result)
     return {identity: _outcome(lines[identity]) for identity in native_ids}
+
+
+def _one_by_one(said: str) -> str:
+    """qhold and qrls say nothing, with success, of a job that is as they would make it."""
+    return re.sub(
+        rf"(?:\A|(?<=\n)){PART}(\d+) 0$", r"modified hold of job \1", said, flags=re.MULTILINE
+    )
 
 
 def _about(identity: str, said: Sequence[str]) -> str:

@@ -20,22 +20,25 @@ PART = "\x1e"
 _DEBIAN_BIN = "/usr/lib/gridengine"
 _DEBIAN_ROOT = "/var/lib/gridengine"
 
-# 99 would start the job again, 100 would leave it in error (man qsub, EXIT STATUS); so the shell
-# stays. With -notify the wrapper hears of a stop (USR1) and of a kill (USR2) in time to act; the
-# shell must outlive both, and its wait goes on.
+# 99 would start the job again, 100 would leave it in error (man qsub, EXIT STATUS), so the shell
+# stays. With -notify SGE tells of a stop (USR1) and of a kill (USR2) before it acts: to all
+# processes of the job or to its group, as execd_params say. Unhandled both would end the job, so
+# it ignores them, in a session apart, and the shell passes on to the wrapper what they mean.
 _SCRIPT = """\
 #!/bin/sh
-trap : USR1 USR2
-GRMS_NOTICES=1; export GRMS_NOTICES
-{wrapper} &
+child=
+trap '[ -z "$child" ] || kill -TSTP "$child"' USR1
+trap '[ -z "$child" ] || kill -TERM "$child"' USR2 TERM
+trap '[ -z "$child" ] || kill -CONT "$child"' CONT
+(trap '' USR1 USR2; exec setsid {wrapper}) &
 child=$!
 while :; do
-    wait $child
+    wait "$child"
     code=$?
-    kill -0 $child 2>/dev/null || break
+    kill -0 "$child" 2>/dev/null || break
 done
-case $code in 99|100) code={shifted};; esac
-exit $code
+case $code in 99|100) code={shifted} ;; esac
+exit "$code"
 """
 
 # Jobs in error state are looked up for the reason.
@@ -67,6 +70,18 @@ printf '{PART}\\n'
 "$qstat" -xml -s prsz || exit
 printf '{PART}\\n'
 for tag; do "$qacct" -j "$tag"; done
+exit 0
+"""
+
+# qhold and qrls are silent on a job that is held, or free, already, and on all others beside an
+# unknown one: each id gets a call and an exit status of its own.
+_EACH = f"""\
+program=$1/$2; shift 2
+[ -x "$program" ] || {{ echo "$program: no such program" >&2; exit 127; }}
+for id; do
+    "$program" "$id" 2>&1
+    printf '{PART}%s %s\n' "$id" "$?"
+done
 exit 0
 """
 
@@ -155,10 +170,11 @@ class Commands:
 
     def verbs(self, verb: str, native_ids: Sequence[str]) -> Command:
         """cancel, hold, release, suspend or resume."""
+        if verb in ("hold", "release"):
+            name = {"hold": "qhold", "release": "qrls"}[verb]
+            return self._shell(_EACH, name, *native_ids)
         name, *words = {
             "cancel": ("qdel",),
-            "hold": ("qhold",),
-            "release": ("qrls",),
             "suspend": ("qmod", "-sj"),
             "resume": ("qmod", "-usj"),
         }[verb]

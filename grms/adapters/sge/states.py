@@ -16,7 +16,7 @@ _LETTERS = frozenset("dEhrRsStTwqz")
 
 #: ``failed``: the run ended only to be started again; the job goes on.
 AGAIN = frozenset({24, 25})  # migrating, rescheduling
-_AFTER_JOB = 100  # "assumedly after job": the job's processes were killed
+_AFTER_JOB = 100  # "assumedly after job": a signal ended it, whoever sent it
 _LIMIT = 37  # "qmaster enforced h_rt, h_cpu, or h_vmem limit"
 
 #: The script maps the exit codes 99 (run again) and 100 (error state) to this one.
@@ -57,8 +57,8 @@ def exit_of(failed: int, why: str, status: int, *, limit: str = "") -> Exit | No
     if failed == _LIMIT:
         return Exit(signal=signal or 9, reason=why, limit=limit)
     if signal is not None:
-        # qdel and any other kill look the same here.
-        return Exit(signal=signal, reason="killed from outside" if failed else "")
+        # qdel, any other kill and a crash of the job's own look the same here.
+        return Exit(signal=signal)
     if status == SHIFTED:
         return Exit(reason="exit code 98, 99 or 100; SGE cannot tell which")
     return Exit(code=status)

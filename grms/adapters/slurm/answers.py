@@ -71,7 +71,7 @@ def statuses(result: CommandResult) -> Mapping[str, NativeStatus]:
 def _status(row: Sequence[str]) -> NativeStatus:
     identity, word, reason, submitted, start, end, name = row
     state, why = judge(word, reason)
-    begun = state.value in ("running", "suspended", "ending", "ended")
+    begun = state.value in ("running", "suspended", "ending")
     return NativeStatus(
         identity,
         state,
@@ -79,7 +79,7 @@ def _status(row: Sequence[str]) -> NativeStatus:
         reason=why,
         tag=name,
         submitted_at=_time(submitted),
-        # Of a waiting job these are estimates.
+        # Of a waiting job these are estimates; one cancelled while waiting gets a start, too.
         started_at=_time(start) if begun else None,
         ended_at=_time(end) if state.value == "ended" else None,
     )
@@ -116,7 +116,7 @@ def _shown(line: str) -> Account | None:
         tag=fields.get("JobName", ""),
         usage=None,
         submitted_at=_time(fields.get("SubmitTime", "")),
-        started_at=start,
+        started_at=None if start == stop and fields["JobState"] == "CANCELLED" else start,
         ended_at=stop,
         by_user=fields["JobState"] == "CANCELLED",
         raw=line,

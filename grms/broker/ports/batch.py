@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, unique
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from grms.broker.records import Cluster, Exit, Usage
+from grms.errors import SiteError
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,23 @@ class BatchAdapter(Protocol):
 
     def probe_commands(self) -> Sequence[Command]: ...
     def parse_probe(self, results: Sequence[CommandResult]) -> ProbeFacts: ...
+
+
+@runtime_checkable
+class SubmitsTogether(Protocol):
+    """An adapter that hands several submissions to its system in one command."""
+
+    together: int
+
+    def submit_together_command(self, submissions: Sequence[Submission]) -> Command:
+        """At most ``together`` submissions."""
+        ...
+
+    def parse_together(
+        self, submissions: Sequence[Submission], result: CommandResult
+    ) -> Sequence[str | SiteError]:
+        """For each submission what ``parse_submit`` would return or raise."""
+        ...
 
 
 class AdapterFactory(Protocol):

@@ -10,7 +10,12 @@ from grms.broker.draft import Draft
 from grms.broker.edges import Edges, with_phase
 from grms.broker.layout import control, work
 from grms.broker.lifecycle import RequestStatus, Trigger
-from grms.broker.ports.batch import CommandResult, Submission
+from grms.broker.ports.batch import (
+    BatchAdapter,
+    CommandResult,
+    Submission,
+    SubmitsTogether,
+)
 from grms.broker.ports.sites import Site
 from grms.broker.records import Attempt, Job, Phase
 from grms.broker.steps.moving_on import give_place_up, put_off
@@ -45,15 +50,33 @@ def submit(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> No
         edges.apply([put_off(edges, Draft(i.job, edges.now()), error) for i in ready])
         return
     ready = _intend(edges, ready)
-    commands = [site.adapter.submit_command(item.submission) for item in ready]
     try:
-        results = site.transport.run_many(commands)
+        answers = _hand_over(site, [item.submission for item in ready])
     except SiteError as error:
         edges.apply([_unsure(edges, item.job, item.attempt, error) for item in ready])
         return
-    edges.apply(
-        [_outcome(edges, site, item, got) for item, got in zip(ready, results, strict=True)]
-    )
+    edges.apply([_outcome(edges, item, got) for item, got in zip(ready, answers, strict=True)])
+
+
+def _hand_over(site: Site, submissions: Sequence[Submission]) -> list[str | SiteError]:
+    """A native id for each submission, or why there is none. Raises SiteError: nothing is known."""
+    adapter, transport = site.adapter, site.transport
+    if isinstance(adapter, SubmitsTogether) and not any(item.hold for item in submissions):
+        answers: list[str | SiteError] = []
+        for start in range(0, len(submissions), adapter.together):
+            part = submissions[start : start + adapter.together]
+            result = transport.run(adapter.submit_together_command(part))
+            answers += adapter.parse_together(part, result)
+        return answers
+    results = transport.run_many([adapter.submit_command(item) for item in submissions])
+    return [_native_id(adapter, result) for result in results]
+
+
+def _native_id(adapter: BatchAdapter, result: CommandResult) -> str | SiteError:
+    try:
+        return adapter.parse_submit(result)
+    except SiteError as error:
+        return error
 
 
 def _prepare(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> list[Prepared]:
@@ -96,16 +119,14 @@ def _intend(edges: Edges, ready: Sequence[Prepared]) -> list[Prepared]:
     ]
 
 
-def _outcome(edges: Edges, site: Site, item: Prepared, result: CommandResult) -> Draft:
-    try:
-        native_id = site.adapter.parse_submit(result)
-    except SiteError as error:
-        if error.transient:
-            return _unsure(edges, item.job, item.attempt, error)
-        draft = Draft(item.job, edges.now())
-        draft.attempt(with_phase(item.attempt, phase=Phase.REVOKED))
-        return give_place_up(edges, draft, error)
-    return submitted(edges, item.job, item.attempt, native_id, f"submitted as {native_id}")
+def _outcome(edges: Edges, item: Prepared, answer: str | SiteError) -> Draft:
+    if isinstance(answer, str):
+        return submitted(edges, item.job, item.attempt, answer, f"submitted as {answer}")
+    if answer.transient:
+        return _unsure(edges, item.job, item.attempt, answer)
+    draft = Draft(item.job, edges.now())
+    draft.attempt(with_phase(item.attempt, phase=Phase.REVOKED))
+    return give_place_up(edges, draft, answer)
 
 
 def submitted(edges: Edges, job: Job, attempt: Attempt, native_id: str, text: str) -> Draft:

@@ -28,7 +28,7 @@ def site(scratch: Path) -> Iterator[Site]:
             LocalTransport(),
             str(scratch / "work"),
             python=sys.executable,
-            options={"bin": str(target / "bin"), "suspend": "yes"},
+            options={"bin": str(target / "bin"), "suspend": "yes", "history": "yes"},
             unknown_id="999999.pbshost",
             queue="workq",
             many=40,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import NOW, later, make_attempt, make_event, make_job
+from store_cases import NOW, later, make_attempt, make_event, make_job
 
 from grms.broker.lifecycle import LIVE, JobState
 from grms.broker.ports.store import JobQuery, Store
@@ -298,3 +298,22 @@ def test_a_closed_store_says_so(store):
     store.close()
     with pytest.raises(StoreError, match="closed"):
         store.job("j1")
+
+
+def test_a_change_may_keep_the_claim_on_its_job(store):
+    job = store.accept(make_job(), []).job
+    (claimed,) = store.claim("e1", [job.state], NOW, later(60), 10)
+    (kept,) = store.apply([Change(claimed, keep_claim=True)])
+    assert store.claim("e2", [job.state], NOW, later(60), 10) == []
+    store.apply([Change(kept)])
+    assert [j.id for j in store.claim("e2", [job.state], NOW, later(60), 10)] == [job.id]
+
+
+def test_what_a_dead_owner_held_is_due_at_once(store):
+    job = store.accept(make_job(), []).job
+    store.claim("dead", [job.state], NOW, later(600), 10)
+    store.lease("site:a", "dead", NOW, later(600))
+    assert set(store.lease_owners()) == {"dead"}
+    store.disown("dead")
+    assert store.lease("site:a", "e2", NOW, later(60))
+    assert [j.id for j in store.claim("e2", [job.state], NOW, later(60), 10)] == [job.id]

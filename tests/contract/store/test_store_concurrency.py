@@ -6,8 +6,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
-from conftest import NOW, later, make_event, make_job, start_worker
 from sqlalchemy import text
+from store_cases import NOW, later, make_event, make_job, start_worker
 
 from grms.broker.lifecycle import LIVE
 from grms.broker.ports.store import JobQuery

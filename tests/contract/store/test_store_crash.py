@@ -1,7 +1,7 @@
 """Kill -9 in the middle of accepting: what was acknowledged is there, whole, and once."""
 
 import pytest
-from conftest import start_worker
+from store_cases import start_worker
 
 from grms.broker.ports.store import JobQuery
 from grms.store import check, open_store

@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from conftest import make_event, make_job
+from store_cases import make_event, make_job
 
 pytestmark = [
     pytest.mark.postgresql,

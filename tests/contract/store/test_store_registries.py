@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from conftest import NOW, later, make_attempt, make_job
+from store_cases import NOW, later, make_attempt, make_job
 
 from grms.broker.lifecycle import JobState
 from grms.broker.records import (

@@ -109,6 +109,15 @@ def test_a_missing_directory_is_refused_for_good() -> None:
     assert not caught.value.transient
 
 
+def test_a_schedd_that_is_down_may_come_back() -> None:
+    answer = said("", stderr="\nERROR: Can't find address of local schedd\n", code=1)
+    with pytest.raises(SiteError) as caught:
+        CONDOR.parse_submit(answer)
+    assert caught.value.transient
+    with pytest.raises(SiteError):
+        CONDOR.parse_outcome("cancel", ["1.0"], said("", stderr="condor_rm: (null)\n", code=1))
+
+
 def test_each_id_has_its_own_outcome() -> None:
     answer = said("Job 1.0 suspended\n", stderr="Job 11.0 not found\n")
     found = CONDOR.parse_outcome("suspend", ["1.0", "11.0"], answer)
@@ -128,6 +137,8 @@ def test_a_tag_is_found_in_queue_and_history() -> None:
     [
         CommandResult(1, b"", b"-- Failed to fetch ads from: <127.0.0.1:9618>"),
         CommandResult(0, b"", b"-- Failed to fetch ads"),
+        CommandResult(1, b"", b"Error: (null)\n\nExtra Info: You probably saw this error because"),
+        CommandResult(1, b"", b"Error: communication error\nCEDAR:6001:Failed to connect to <a>"),
         CommandResult(0, b'[\n{ "ClusterId": 1,'),
         CommandResult(0, b"{}"),
         CommandResult(127, b"", b"not found"),

@@ -34,6 +34,53 @@ def test_each_captured_log_means_what_is_written_beside_it(name: str) -> None:
     )
 
 
+def log_of(*events: str) -> CommandResult:
+    """A log of job 7, as bhist -l prints it."""
+    lines = "".join(f"Fri Nov 20 11:08:2{at}: {event}\n" for at, event in enumerate(events))
+    head = "\nJob <7>, Job Name <ga>, User <u>, Command <x>\n"
+    times = (
+        "\n  PEND     PSUSP    RUN      USUSP    SSUSP    UNKWN    TOTAL\n  0  0  5  0  0  0  5\n"
+    )
+    return CommandResult(0, (head + lines + times).encode())
+
+
+def test_lsf_10_tells_the_reason_of_an_end_on_a_line_of_its_own() -> None:
+    answer = log_of(
+        "Dispatched to <h>;",
+        "Exited with exit code 140. The CPU time used is 1.5 seconds;",
+        "Completed <exit>; TERM_RUNLIMIT: job killed after reaching LSF run time limit;",
+    )
+    account = LSF.parse_account(answer)["7"]
+    assert (account.exit.code, account.exit.limit, account.by_user) == (140, "wall", False)
+
+
+def test_a_job_that_was_put_back_in_the_queue_has_not_ended() -> None:
+    ran = ("Dispatched to <h>;", "Exited with exit code 1. The CPU time used is 0.0 seconds;")
+    assert LSF.parse_account(log_of(*ran, "Pending: Job has been requeued;")) == {}
+    again = LSF.parse_account(log_of(*ran, "Dispatched to <h>;", "Done successfully."))["7"]
+    assert again.exit.ok
+
+
+def test_a_command_that_speaks_of_an_end_is_none() -> None:
+    said = log_of("Dispatched to <h>;").stdout
+    said = said.replace(
+        b"Command <x>", b"Command <echo; Done successfully>\nExited with exit code 1"
+    )
+    assert LSF.parse_account(CommandResult(0, said)) == {}
+
+
+@given(st.sampled_from(sorted(EXPECTED)), st.data())
+def test_a_log_that_is_cut_short_tells_no_other_end(name: str, data: st.DataObject) -> None:
+    whole = captured(name)
+    cut = whole.stdout[: data.draw(st.integers(0, len(whole.stdout)))]
+    try:
+        seen = OPENLAVA.parse_account(CommandResult(0, cut))
+    except SiteError:
+        return
+    ends = {key: account.exit for key, account in OPENLAVA.parse_account(whole).items()}
+    assert all(ends[key] == account.exit for key, account in seen.items())
+
+
 @pytest.mark.parametrize(
     ("word", "state"),
     [

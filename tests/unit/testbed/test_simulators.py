@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -12,6 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from grms.adapters.lsf import Lsf
+from grms.adapters.pbs import Pbs
+from grms.broker.ports.batch import BatchAdapter, Command, CommandResult, Submission
+from grms.broker.records import Cluster
+from grms.errors import SiteError
+from grms.transport.local import LocalTransport
 
 ROOT = Path(__file__).parents[3]
 SIMULATORS = ROOT / "testbed" / "simulators"
@@ -244,8 +250,75 @@ def test_lsid_of_lsf_is_as_recorded(make: Make) -> None:
     assert make("lsf")("lsid")[1].strip() == (CAPTURED / "lsf" / "lsid.txt").read_text().strip()
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="needs another account to be told apart")
 def test_files_of_a_simulator_are_closed_to_others(make: Make) -> None:
     pbs = make("pbs")
     pbs("qsub", "-h", stdin="exit")
     assert (pbs.target / "state" / "jobs" / "1.json").stat().st_mode & 0o077 == 0
+
+
+ADAPTERS = {
+    "pbs": lambda folder: Pbs(Cluster("c", "pbs", options={"bin": folder, "history": "yes"})),
+    "lsf": lambda folder: Lsf(Cluster("c", "lsf", options={"bin": folder, "dialect": "openlava"})),
+}
+
+
+@pytest.fixture(params=ADAPTERS)
+def faulty(request: pytest.FixtureRequest, make: Make) -> tuple[Installation, BatchAdapter]:
+    """A system with its adapter."""
+    system = make(request.param)
+    return system, ADAPTERS[request.param](str(system.target / "bin"))
+
+
+def run(command: Command) -> CommandResult:
+    return LocalTransport().run(command)
+
+
+def waiting(system: Installation) -> Submission:
+    """A submission that is held, so that it stays."""
+    script = system.target / "job.sh"
+    script.write_text("exit 0\n")
+    folder = str(system.target)
+    return Submission("ga", ("true",), folder, folder, hold=True)
+
+
+def test_a_system_that_is_down_says_nothing_of_any_job(
+    faulty: tuple[Installation, BatchAdapter],
+) -> None:
+    system, adapter = faulty
+    native_id = adapter.parse_submit(run(adapter.submit_command(waiting(system))))
+    (system.target / "state" / "fault").write_text("down")
+    with pytest.raises(SiteError):
+        adapter.parse_status(run(adapter.status_command([native_id])))
+    with pytest.raises(SiteError):
+        adapter.parse_account(run(adapter.account_command([native_id])))
+    with pytest.raises(SiteError):
+        adapter.parse_find([run(command) for command in adapter.find_commands(["ga"])])
+    with pytest.raises(SiteError):
+        adapter.parse_outcome("cancel", [native_id], run(adapter.cancel_command([native_id])))
+    with pytest.raises(SiteError) as caught:
+        adapter.parse_submit(run(adapter.submit_command(waiting(system))))
+    assert caught.value.transient
+
+
+def test_a_job_that_an_empty_queue_denies_is_absent_not_ended(
+    faulty: tuple[Installation, BatchAdapter],
+) -> None:
+    system, adapter = faulty
+    native_id = adapter.parse_submit(run(adapter.submit_command(waiting(system))))
+    (system.target / "state" / "fault").write_text("empty")
+    assert adapter.parse_status(run(adapter.status_command([native_id]))) == {}
+    assert adapter.parse_account(run(adapter.account_command([native_id]))) == {}
+
+
+def test_a_job_whose_answer_was_lost_is_found_by_its_tag(
+    faulty: tuple[Installation, BatchAdapter],
+) -> None:
+    system, adapter = faulty
+    fault = system.target / "state" / "fault"
+    fault.write_text("lost")
+    with pytest.raises(SiteError) as caught:
+        adapter.parse_submit(run(adapter.submit_command(waiting(system))))
+    assert caught.value.transient
+    fault.unlink()
+    found = adapter.parse_find([run(command) for command in adapter.find_commands(["ga"])])
+    assert len(found["ga"]) == 1

@@ -10,8 +10,13 @@ import re
 
 from grms.broker.ports.batch import Submission
 
-#: qsub prints the id: number, perhaps ``[]``, a dot and the server.
-ACCEPTED = re.compile(r"^(\d+(?:\[\])?(?:\.[\w.-]+)?)\s*$", re.MULTILINE)
+_ID = r"\d+(?:\[\])?(?:\.[\w.-]+)?"
+
+#: A job id: number, perhaps ``[]``, a dot and the server.
+ID = re.compile(_ID)
+
+#: qsub prints the id on a line; without its end it may be cut.
+ACCEPTED = re.compile(rf"^({_ID})\s*\n", re.MULTILINE)
 
 #: Refusals that no repetition mends.
 FINAL = re.compile(
