@@ -32,7 +32,9 @@ def eventually(check: Callable[[], object], what: str, patience: float = PATIENC
 class Broker:
     """``grms-server`` on a free port of the loopback, with its data in ``place``."""
 
-    def __init__(self, place: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, place: Path, env: Mapping[str, str] | None = None, account: str = ""
+    ) -> None:
         self.place = place
         self.data = place / "data"
         self.files = place / "files"
@@ -43,7 +45,7 @@ class Broker:
             "GRMS_PORT": "0",
             **(env or {}),
         }
-        self.token = self._server("user", "add", "alice").stdout.strip()
+        self.token = self._server("user", "add", "alice", "--account", account).stdout.strip()
         self._process: subprocess.Popen[bytes] | None = None
 
     def _server(self, *words: str) -> subprocess.CompletedProcess[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from broker import Broker, eventually
 
+PATIENCE = float(os.environ.get("GRMS_TEST_PATIENCE", "300"))
 COUNT = Path(__file__).parents[2] / "examples/checkpoint/count.py"
 
 
@@ -79,3 +81,12 @@ def outcome(broker: Broker, job_id: str, nth: int = 0) -> str:
 
     eventually(closed, f"a wish on {job_id} to be closed")
     return found[nth]
+
+
+def expect(broker: Broker, job_id: str, check: Callable[[], object], what: str) -> None:
+    """Wait for something that a job does; if in vain, fail with the end of its story."""
+    try:
+        eventually(check, what, PATIENCE)
+    except AssertionError as error:
+        story = "\n".join(f"{e.at:%H:%M:%S} {e.text}" for e in broker.events(job_id)[-25:])
+        raise AssertionError(f"{error}\n{story}") from None
