@@ -36,6 +36,25 @@ def save(state):
     os.replace(STATE + ".new", STATE)
 
 
+def advance(state):
+    """One step of the work."""
+    state["value"] = state["value"] * 6364136223846793005 % 2**64 + state["step"]
+    state["step"] += 1
+
+
+def note(log, begun, step):
+    """A line in the log, if there is one."""
+    if log:
+        with open(log, "a") as stream:
+            stream.write(f"{begun:.6f} {time.time():.6f} {step}\n")
+
+
+def finish(state):
+    """Write the result."""
+    with open("result", "w") as stream:
+        stream.write(f"{state['value']}\n")
+
+
 def main(steps, seconds, log):
     """Do the steps that are left; the exit code."""
     signal.signal(signal.SIGUSR1, lambda *_: asked.append(1))
@@ -46,15 +65,11 @@ def main(steps, seconds, log):
             return CHECKPOINTED
         begun = time.time()
         time.sleep(seconds)
-        state["value"] = state["value"] * 6364136223846793005 % 2**64 + state["step"]
-        state["step"] += 1
-        if log:
-            with open(log, "a") as stream:
-                stream.write(f"{begun:.6f} {time.time():.6f} {state['step']}\n")
+        advance(state)
+        note(log, begun, state["step"])
         if state["step"] % 10 == 0:
             print("step", state["step"], flush=True)
-    with open("result", "w") as stream:
-        stream.write(f"{state['value']}\n")
+    finish(state)
     return 0
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 from broker import Broker, eventually
+from jobs import shell_job
 from moving import COUNT, counting_job, fork_clusters, outcome, steps_done, undisturbed
 
 Start = Callable[..., Broker]
@@ -170,3 +174,102 @@ def test_the_finer_status_follows_the_table_of_migration(grid: Start) -> None:
         "MIGRATE_SUBMIT",
         "MIGRATE_DONE",
     ]
+
+
+def _with_service(text: str) -> str:
+    """The counting job as a program that takes checkpoint calls itself."""
+    files = f'<file name="service.py" type="in"><url>file://{COUNT.parent}/service.py</url></file>'
+    text = text.replace("<value>count.py</value>", "<value>service.py</value>", 1)
+    return text.replace('<file name="count.py"', files + '<file name="count.py"', 1)
+
+
+@pytest.mark.parametrize("way", ["service", "command"])
+def test_a_job_moves_by_the_way_that_it_registers_itself(grid: Start, way: str) -> None:
+    broker, steps = grid("ab"), 60
+    out, log = broker.files / "result", broker.files / "log"
+
+    def job(host: str) -> str:
+        text = counting_job(out, steps, 0.1, host=f"{host}.grid", log=log, checkpointable=False)
+        return _with_service(text) if way == "service" else _with_command(text)
+
+    with broker.client() as client:
+        job_id = client.submit(job("a"))
+        eventually(lambda: len(steps_done(log)) > 3, "some steps")
+        eventually(lambda: _says(broker, job_id, "the job "), "the job to say how")
+        client.migrate(job_id, job("b"))
+        assert broker.wait(job_id) == "FINISHED"
+    assert _hosts(broker, job_id) == ["a", "b"]
+    assert int(out.read_text()) == undisturbed(steps)
+    assert [step for _, _, step in steps_done(log)] == list(range(1, steps + 1))
+
+
+def _says(broker: Broker, job_id: str, text: str) -> bool:
+    return any(event.text.startswith(text) for event in broker.events(job_id))
+
+
+def _with_command(text: str) -> str:
+    """The counting job, started by a shell that says how it is checkpointed: by a command."""
+    ask = "kill -USR1 $(cat pid); while kill -0 $(cat pid); do sleep 0.1; done; test -s count.state"
+    script = (
+        f"grms-job checkpointable --command '{ask}' && "
+        f'{{ {sys.executable} "$@" & echo $! >pid; wait $!; code=$?; '
+        "test $code = 85 && sleep 600; exit $code; }"
+    )
+    words = f"<value>-c</value><value>{escape(script)}</value><value>sh</value>"
+    text = text.replace(f"file:///{sys.executable}", "file:////bin/sh", 1)
+    return text.replace("<value>count.py</value>", words + "<value>count.py</value>", 1)
+
+
+def test_what_a_job_says_from_inside_is_heard(grid: Start) -> None:
+    broker = grid("a")
+    go = broker.files / "go"
+    script = (
+        "echo kept >kept.txt; echo dropped >dropped.txt;"
+        f"grms-job add-output kept.txt file://{broker.files}/kept.txt;"
+        f"grms-job add-output dropped.txt file://{broker.files}/dropped.txt;"
+        "grms-job add-output shadow file:///etc/shadow;"
+        "grms-job delete dropped.txt; grms-job progress 40;"
+        f"while [ ! -e {go} ]; do sleep 0.05; done"
+    )
+    with broker.client() as client:
+        job_id = client.submit(shell_job(script))
+        eventually(lambda: _says(broker, job_id, "40"), "the progress to arrive")
+        names = [item.name for item in client.get_output(job_id)]
+        assert names == ["kept.txt"]
+        assert _says(broker, job_id, "shadow was not added")
+        go.touch()
+        assert broker.wait(job_id) == "FINISHED"
+    assert (broker.files / "kept.txt").read_text() == "kept\n"
+    assert not (broker.files / "dropped.txt").exists()
+
+
+def test_a_job_that_ignores_the_request_is_suspended_in_place_and_says_so(grid: Start) -> None:
+    broker = grid("a", {"GRMS_CHECKPOINT_DEADLINE": "0.5"})
+    deaf = shell_job(
+        "trap '' USR1; while :; do sleep 0.1; done",
+        attributes='type="single" checkpointable="true"',
+    )
+    with broker.client() as client:
+        job_id = client.submit(deaf)
+        broker.wait(job_id, "RUNNING")
+        client.suspend(job_id)
+        broker.wait(job_id, "SUSPENDED")
+        assert "in place, without a checkpoint" in outcome(broker, job_id)
+        client.cancel(job_id)
+        assert broker.wait(job_id) == "CANCELED"
+
+
+def test_a_place_that_refuses_a_moving_job_costs_only_the_place(grid: Start) -> None:
+    broker, steps = grid("ab"), 80
+    out, log = broker.files / "result", broker.files / "log"
+    blocked = broker.place.parent / "grid/b"
+    with broker.client() as client:
+        job_id = client.submit(counting_job(out, steps, 0.1, log=log, host="a.grid"))
+        eventually(lambda: len(steps_done(log)) > 3, "some steps")
+        shutil.rmtree(blocked / "jobs")
+        (blocked / "jobs").write_text("no directory")
+        either = counting_job(out, steps, 0.1, log=log)
+        client.migrate(job_id, either)
+        assert broker.wait(job_id) == "FINISHED"
+    assert _hosts(broker, job_id) == ["a", "b", "a"]
+    assert [step for _, _, step in steps_done(log)] == list(range(1, steps + 1))

@@ -77,8 +77,9 @@ def _clusters(ground: Path, ssh: Mapping[str, str]) -> Path:
     text = ""
     for batch, more in options.items():
         workdir = ground / batch
-        workdir.mkdir()
-        shutil.chown(workdir, "grid")
+        for part in ("", "bin", "inbox", "tags", "jobs"):  # probes come as root, jobs as grid
+            (workdir / part).mkdir()
+            shutil.chown(workdir / part, "grid")
         way = transport if batch == "fork" else "local+sudo"
         text += f'[cluster.{batch}]\nbatch = "{batch}"\nhost = "{batch}.grid"\n'
         text += f'transport = "{way}"\nworkdir = "{workdir}"\n'
