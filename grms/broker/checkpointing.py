@@ -19,8 +19,6 @@ SIGNAL = "USR1"
 STREAMS = ("stdout", "stderr")
 
 MIN_GAIN = 0.2
-MIN_STAY = timedelta(minutes=10)
-MOVES_A_DAY = 3
 COST_OF_MOVING = timedelta(seconds=90)
 
 
@@ -126,24 +124,38 @@ def is_better(here: tuple[Cluster, float], there: tuple[Cluster, float]) -> bool
     return faster or there[1] < here[1]
 
 
-def remaining(progress: str, started: datetime | None, now: datetime) -> timedelta | None:
-    """The time to the end by the percentage that a job reported; None where it did not."""
-    try:
-        done = float(progress.rstrip("% ")) / 100
-    except ValueError:
-        return None
-    if started is None or not 0.01 <= done < 1:
-        return None
-    return (now - started) * ((1 - done) / done)
+def progress_points(
+    attempt: Attempt, told: Sequence[tuple[datetime, str]]
+) -> list[tuple[datetime, float]]:
+    """When an attempt had come how far, in percent; words that are no number tell nothing."""
+    if attempt.started_at is None:
+        return []
+    points = [(attempt.started_at, 0.0)] if attempt.number == 1 else []
+    for at, text in told:
+        number = text.strip().rstrip("% ")
+        if at >= attempt.started_at and number.replace(".", "", 1).isdigit():
+            points.append((at, float(number)))
+    return points
 
 
-def why_stay(attempts: Sequence[Attempt], now: datetime) -> str:
+def remaining(points: Sequence[tuple[datetime, float]], now: datetime) -> timedelta | None:
+    """The time to the end at the speed so far; None where that is not known."""
+    if len(points) < 2:
+        return None
+    (began, first), (last, percent) = points[0], points[-1]
+    if not first < percent < 100:
+        return None
+    left = (last - began) * ((100 - percent) / (percent - first))
+    return max(timedelta(0), left - (now - last))
+
+
+def why_stay(attempts: Sequence[Attempt], now: datetime, least: timedelta, moves_a_day: int) -> str:
     """Why the policy leaves a job where it is, "" if it may move: damping against flapping."""
     newest = attempts[-1]
-    if newest.started_at is None or now - newest.started_at < MIN_STAY:
-        return f"it is here for less than {MIN_STAY.seconds // 60} minutes"
+    if newest.started_at is None or now - newest.started_at < least:
+        return f"it is here for less than {least.total_seconds():.0f} s"
     recent = [a for a in attempts[1:] if now - a.created_at < timedelta(days=1)]
-    if len(recent) >= MOVES_A_DAY:
+    if len(recent) >= moves_a_day:
         return f"it moved {len(recent)} times within a day"
     return ""
 

@@ -21,6 +21,7 @@ from grms.broker.lifecycle import LIVE, JobState
 from grms.broker.ports.sites import Site
 from grms.broker.records import Attempt, Job, Phase, Wish, WishKind
 from grms.broker.rounds.cleaning import clean
+from grms.broker.rounds.improving import improve
 from grms.broker.rounds.leaving import go_on
 from grms.broker.rounds.placing import free_slots, place
 from grms.broker.rounds.recovering import recover
@@ -97,6 +98,9 @@ class Engine:
             seconds=self._edges.settings.probe_interval,
             next_run_time=self._edges.now(),
         )
+        if self._edges.settings.migrate_policy:
+            seconds = self._edges.settings.migrate_interval
+            self._clock.add_job(self._guard, "interval", args=[self._improve], seconds=seconds)
         self._clock.start()
 
     def turn(self) -> None:
@@ -243,6 +247,10 @@ class Engine:
         finally:
             with self._lock:
                 self._held.difference_update(job_ids)
+            self.wake()
+
+    def _improve(self) -> None:
+        if improve(self._edges):
             self.wake()
 
     def _clean(self) -> None:

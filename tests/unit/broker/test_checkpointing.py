@@ -100,11 +100,33 @@ def test_jobs_that_wait_there_count_as_load() -> None:
 
 
 @pytest.mark.parametrize(
-    ("progress", "left"), [("50", 10), ("25 %", 30), ("almost done", None), ("0", None)]
+    ("told", "left"),
+    [
+        ([(0, "50")], 10),
+        ([(0, "25 %")], 30),
+        ([(-5, "10"), (-1, "20")], 35),  # since the last word a minute has passed
+        ([(0, "almost done")], None),
+        ([(0, "0")], None),
+        ([(0, "100")], None),
+    ],
 )
-def test_the_rest_is_reckoned_from_the_reported_percentage(progress: str, left: int | None) -> None:
-    found = checkpointing.remaining(progress, NOW - timedelta(minutes=10), NOW)
+def test_the_rest_is_reckoned_from_the_reported_percentages(
+    told: list[tuple[int, str]], left: int | None
+) -> None:
+    attempt = _attempt(1, started_at=NOW - timedelta(minutes=10))
+    points = checkpointing.progress_points(
+        attempt, [(NOW + timedelta(minutes=minute), text) for minute, text in told]
+    )
+    found = checkpointing.remaining(points, NOW)
     assert found == (None if left is None else timedelta(minutes=left))
+
+
+def test_after_a_move_only_what_was_done_here_tells_the_speed() -> None:
+    attempt = _attempt(2, started_at=NOW - timedelta(minutes=10))
+    told = [(NOW - timedelta(minutes=30), "10"), (NOW - timedelta(minutes=10), "60"), (NOW, "80")]
+    assert checkpointing.remaining(checkpointing.progress_points(attempt, told), NOW) == timedelta(
+        minutes=10
+    )
 
 
 def test_a_move_must_gain_a_fifth_with_its_own_cost_counted() -> None:
@@ -117,11 +139,12 @@ def test_a_move_must_gain_a_fifth_with_its_own_cost_counted() -> None:
 
 
 def test_the_policy_leaves_a_job_alone_that_came_or_moved_lately() -> None:
+    stay = timedelta(minutes=10)
     fresh = _attempt(1, started_at=NOW - timedelta(minutes=3))
-    assert "less than 10 minutes" in checkpointing.why_stay([fresh], NOW)
+    assert "less than 600 s" in checkpointing.why_stay([fresh], NOW, stay, 3)
     old = [_attempt(n, started_at=NOW - timedelta(hours=1)) for n in (1, 2, 3, 4)]
-    assert "moved 3 times" in checkpointing.why_stay(old, NOW)
-    assert checkpointing.why_stay(old[:3], NOW) == ""
+    assert "moved 3 times" in checkpointing.why_stay(old, NOW, stay, 3)
+    assert checkpointing.why_stay(old[:3], NOW, stay, 3) == ""
 
 
 def test_places_that_failed_since_the_last_run_are_known() -> None:
