@@ -152,6 +152,14 @@ def on_status(job: Job, attempt: Attempt, status: NativeStatus, now: datetime) -
     return draft
 
 
+def refusal(attempt: Attempt, status: NativeStatus) -> GrmsError:
+    """The error of a job that its batch system holds for good."""
+    return GrmsError(
+        f"the batch system of {attempt.cluster} will not run it: {status.reason or status.word}",
+        code=ErrorCode.REFUSED_BY_BATCH_SYSTEM,
+    )
+
+
 def _faulty(job: Job, attempt: Attempt, status: NativeStatus, now: datetime) -> Draft | None:
     """The system holds the job for good: it is withdrawn, and its owner gets the reason."""
     if job.state.is_end:
@@ -159,11 +167,7 @@ def _faulty(job: Job, attempt: Attempt, status: NativeStatus, now: datetime) -> 
     reason = status.reason or status.word
     draft = Draft(job, now).proof("queue", f"will never run there: {reason}", word=status.word)
     draft.attempt(replace(attempt, phase=Phase.REVOKED))
-    error = GrmsError(
-        f"the batch system of {attempt.cluster} will not run it: {reason}",
-        code=ErrorCode.REFUSED_BY_BATCH_SYSTEM,
-    )
-    return draft.fail(error)
+    return draft.fail(refusal(attempt, status))
 
 
 def on_account(job: Job, attempt: Attempt, account: Account, now: datetime) -> Draft | None:

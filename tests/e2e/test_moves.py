@@ -280,20 +280,24 @@ def test_the_policy_moves_a_job_to_where_it_ends_clearly_sooner_and_explains_it(
 ) -> None:
     policy = {"POLICY": "better-off", "INTERVAL": "1", "MIN_STAY": "0", "MOVES_A_DAY": "1"}
     broker = grid("ab", {f"GRMS_MIGRATE_{name}": value for name, value in policy.items()})
-    broker.kill()
-    clusters = tmp_path / "grid/clusters.toml"
-    slow, fast = clusters.read_text().split("[cluster.b]")
-    clusters.write_text(f"{slow}cpu_speed = 1000\n[cluster.b]{fast}cpu_speed = 100000\n")
-    broker.start()
     script = "trap 'echo >state; exit 85' USR1; p=1; while :; do grms-job progress $p; sleep 3; "
     script += "p=$((p + 1)); done"
-    text = shell_job(script, attributes='type="single" checkpointable="true"')
     with broker.client() as client:
-        job_id = client.submit(text)
-        eventually(lambda: _hosts(broker, job_id) == ["a"], "the job to be placed")
-        eventually(_running_on(broker, job_id, "b"), "the policy to move it")
-        why = [e.text for e in broker.events(job_id) if e.text.startswith("better-off wishes")]
-        assert len(why) == 1
-        assert "on b (100000 MHz), moving included" in why[0]
+        job_id = client.submit(shell_job(script, attributes='type="single" checkpointable="true"'))
+        broker.wait(job_id, "RUNNING")
+    (here,) = _hosts(broker, job_id)
+    there = "b" if here == "a" else "a"
+    broker.kill()
+    clusters = tmp_path / "grid/clusters.toml"
+    text = clusters.read_text()
+    for name, speed in ((here, 1000), (there, 100_000)):
+        text = text.replace(f"[cluster.{name}]", f"[cluster.{name}]\ncpu_speed = {speed}")
+    clusters.write_text(text)
+    broker.start()
+    eventually(_running_on(broker, job_id, there), "the policy to move it")
+    why = [e.text for e in broker.events(job_id) if e.text.startswith("better-off wishes")]
+    assert len(why) == 1
+    assert f"on {there} (100000 MHz), moving included" in why[0]
+    with broker.client() as client:
         client.cancel(job_id)
         assert broker.wait(job_id) == "CANCELED"

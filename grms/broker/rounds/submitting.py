@@ -86,8 +86,9 @@ def _prepare(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> 
             description = edges.description(attempt.description)
             wanted = submission(description, attempt, site)
             place = control(attempt.directory)
-            restored = edges.shelf.newest(job.id) if attempt.number > 1 else None
-            facts = spec(description, attempt, site, restored.number if restored else None)
+            # Staging in has looked whether they are sound.
+            kept = edges.shelf.numbers(job.id) if attempt.number > 1 else []
+            facts = spec(description, attempt, site, kept[0] if kept else None)
             text = json.dumps(facts).encode()
             files = {f"{place}/spec.json": text, f"{place}/job.sh": site.adapter.script(wanted)}
         except GrmsError as error:

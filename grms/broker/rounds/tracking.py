@@ -11,10 +11,12 @@ from grms.broker.draft import Draft
 from grms.broker.edges import Edges
 from grms.broker.evidence import News, read_news
 from grms.broker.layout import control
-from grms.broker.ports.batch import NativeState
+from grms.broker.lifecycle import is_moving
+from grms.broker.ports.batch import NativeState, NativeStatus
 from grms.broker.ports.sites import Site
 from grms.broker.records import ON_RESOURCE, Attempt, Job, Phase
 from grms.broker.rounds.hearing import hear
+from grms.broker.steps.moving_on import give_place_up
 from grms.broker.work import HEARTBEAT
 
 _BATCH = 500
@@ -98,7 +100,10 @@ def ask_queue(edges: Edges, site: Site, attempts: Sequence[Attempt]) -> None:
         status = statuses.get(native_id)
         if status is None or not _same(attempt, status.tag) or attempt.tag in told:
             continue
-        _amend_by(edges, attempt, partial(following.on_status, status=status))
+        if status.state is NativeState.FAULTY and not _may_fail(edges, site, attempt):
+            _amend_by(edges, attempt, partial(_leave_faulty, edges=edges, status=status))
+        else:
+            _amend_by(edges, attempt, partial(following.on_status, status=status))
     missing = [a for i, a in known.items() if i not in statuses or not _same(a, statuses[i].tag)]
     if missing:
         _look_for(edges, site, missing)
@@ -110,6 +115,19 @@ def _amend_by(edges: Edges, attempt: Attempt, decide: Callable[..., Draft | None
         return decide(job=job, attempt=current, now=edges.now())
 
     edges.amend(attempt.job_id, now_decide)
+
+
+def _may_fail(edges: Edges, site: Site, attempt: Attempt) -> bool:
+    """False for a moving job that has not started: fenced here, it goes on elsewhere."""
+    return not is_moving(edges.store.job(attempt.job_id).status) or give_up(site, attempt)
+
+
+def _leave_faulty(
+    job: Job, attempt: Attempt, now: datetime, edges: Edges, status: NativeStatus
+) -> Draft | None:
+    if attempt.number != job.attempt or attempt.phase not in ON_RESOURCE:
+        return None
+    return give_place_up(edges, Draft(job, now), following.refusal(attempt, status))
 
 
 def _read_exits(edges: Edges, site: Site, ended: Sequence[Attempt]) -> set[str]:

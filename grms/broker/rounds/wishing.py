@@ -61,7 +61,8 @@ def fulfil(edges: Edges, case: Case) -> None:
 def _cancel(edges: Edges, case: Case) -> Draft:
     job, attempt = case.job, case.attempt
     if attempt is None or not case.native:
-        return _canceled(edges, case, "before it was submitted")
+        off = job.state is JobState.SUSPENDED and job.attempt
+        return _canceled(edges, case, "off its resource" if off else "before it was submitted")
     site = edges.site_of(attempt)
     started = give_up(site, attempt)
     if attempt.phase is Phase.SUBMITTING or not attempt.native_id:
