@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-PROGRAMS = ("grms-client=grms.client.cli:cli",)
+PROGRAMS = ("grms-client=grms.client.cli:cli", "grms-server=grms.server.cli:main")
 HERE = Path(__file__).resolve().parent / "man"
 
 
@@ -90,8 +90,14 @@ def _epilog(text: str) -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(text))
-    return "\n.PP\n".join(_roff(" ".join(paragraph.split())) for paragraph in paragraphs)
+    return "\n.PP\n".join(map(_paragraph, re.split(r"\n\s*\n", inspect.cleandoc(text))))
+
+
+def _paragraph(text: str) -> str:
+    """Filled, unless it begins with click's mark for text that is kept as it is written."""
+    if text.startswith("\b\n"):
+        return ".nf\n" + "\n".join(_roff(line) for line in text[2:].splitlines()) + "\n.fi"
+    return _roff(" ".join(text.split()))
 
 
 def _roff(text: str) -> str:

@@ -39,6 +39,8 @@ class Settings:
     clusters_file: str = ""
     #: How many local jobs may run at once on the embedded cluster; 0: twice the processors.
     local_jobs: int = 0
+    #: How fitting clusters are ranked: a name of entry point group ``grms.policies``.
+    policy: str = "balanced"
     #: The largest request body taken.
     max_body: int = 4_000_000
     #: Threads that move files and drive batch systems.

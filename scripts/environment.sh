@@ -2,7 +2,8 @@
 #
 #   environment EXTRAS   e.g. environment '' or environment '[test,postgresql]'
 #
-# PYTHON names the interpreter (3.11 or newer), GRMS_VENV another place for the environment.
+# PYTHON names the interpreter (3.11 or newer), GRMS_VENV another place for the environment;
+# with GRMS_VENV_READY=1 that one is used as it is and nothing is installed into it.
 # As root on Debian or Ubuntu it installs what is missing of Python's own parts; as an ordinary
 # user it says what to install.
 
@@ -10,14 +11,18 @@ say() { echo "$0: $*" >&2; }
 
 find_python() {
     local candidate
-    for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11; do
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
         if command -v "$candidate" >/dev/null &&
             "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             command -v "$candidate"
             return
         fi
     done
-    say "Python 3.11 or newer is needed; as root: apt-get install python3 python3-venv"
+    if [ -n "${PYTHON:-}" ]; then
+        say "PYTHON=$PYTHON is not a Python 3.11 or newer"
+    else
+        say "Python 3.11 or newer is needed; as root: apt-get install python3 python3-venv"
+    fi
     return 1
 }
 
@@ -41,12 +46,13 @@ make_venv() { # make_venv PYTHON DIR
 environment() {
     local extras=$1 python stamp
     venv=${GRMS_VENV:-$root/.venv}
+    [ "${GRMS_VENV_READY:-}" != 1 ] || return 0
     python=$(find_python)
     stamp=$venv/.made-from.$(cat "$root/setup.cfg" "$root/requirements.lock" | sha256sum | cut -c1-16)${extras//[^a-z]/-}
-    [ -e "$stamp" ] && return
+    [ ! -e "$stamp" ] || return 0
     say "making the Python environment in $venv (once)"
-    [ -x "$venv/bin/python" ] || make_venv "$python" "$venv"
-    "$venv/bin/python" -m pip install -q --disable-pip-version-check \
+    "$venv/bin/python" -m pip --version >/dev/null 2>&1 || make_venv "$python" "$venv"
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
         -c "$root/requirements.lock" -e "$root$extras"
     rm -f "$venv"/.made-from.*
     touch "$stamp"

@@ -8,6 +8,7 @@ import html
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,15 +18,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from grms.api import soap_rpc
+from grms.api import metrics, rest, soap_rpc
 from grms.api.auth import CHALLENGE, authenticate
 from grms.api.envelope import MalformedError, Served, fault
 from grms.api.handlers import Call
 from grms.api.operations import OPERATIONS
 from grms.api.soap_literal import Literal
 from grms.api.wsdl import SOAP_ENCODING_XSD, wsdl
-from grms.broker.ports.store import Store
+from grms.broker.ports.store import JobQuery, Store
 from grms.broker.service import Service
+from grms.broker.vitals import read_vitals
 from grms.config import Settings
 from grms.errors import AccessError, ErrorCode, GrmsError, StoreError
 
@@ -37,14 +39,21 @@ LITERAL_PATH = f"{PATH}/literal"
 THREADS = 32
 #: Seconds in which a request's body has to arrive.
 BODY_TIME = 60.0
+#: Seconds without a turn of the engine after which the service calls itself ill.
+ENGINE_SILENCE = 30.0
 _XML_TYPES = ("text/xml", "application/xml", "application/soap+xml")
 _T = TypeVar("_T")
 _Serve = Callable[[Call, bytes, str], Served]
 
 
-def make_app(service: Service, store: Store, settings: Settings) -> Starlette:
-    """The ASGI application over a ``grms.broker.service.Service``."""
-    face = _Face(service, store, settings)
+def make_app(
+    service: Service, store: Store, settings: Settings, *, with_engine: bool = False
+) -> Starlette:
+    """The ASGI application over a ``grms.broker.service.Service``.
+
+    ``with_engine``: an engine shall be at work, so ``/healthz`` tells of its silence.
+    """
+    face = _Face(service, store, settings, with_engine)
     literal = Literal()
     return Starlette(
         routes=[
@@ -53,6 +62,8 @@ def make_app(service: Service, store: Store, settings: Settings) -> Starlette:
             Route(LITERAL_PATH, face.endpoint(literal.serve), methods=["POST"]),
             Route(LITERAL_PATH, partial(_literal_page, literal), methods=["GET"]),
             Route("/healthz", face.health, methods=["GET"]),
+            Route("/metrics", face.metrics, methods=["GET"]),
+            *rest.routes(service, store, settings),
         ]
     )
 
@@ -60,8 +71,12 @@ def make_app(service: Service, store: Store, settings: Settings) -> Starlette:
 class _Face:
     """What the endpoints share: who is served, for whom, and with how many threads."""
 
-    def __init__(self, service: Service, store: Store, settings: Settings) -> None:
+    def __init__(
+        self, service: Service, store: Store, settings: Settings, with_engine: bool
+    ) -> None:
         self._service = service
+        self._with_engine = with_engine
+        self._since = datetime.now(UTC)
         self._store = store
         self._settings = settings
         self._threads = CapacityLimiter(THREADS)
@@ -75,12 +90,35 @@ class _Face:
         return post
 
     async def health(self, _request: Request) -> Response:
-        """200 while the store answers, else 503."""
+        """200 while the store answers and the engine, if one shall be at work, lives; else 503."""
         try:
             await self._in_thread(self._store.clusters)
         except StoreError as error:
             return JSONResponse({"status": "store unavailable", "error": error.message}, 503)
+        silence = await self._in_thread(self._engine_silence)
+        if self._with_engine and silence > ENGINE_SILENCE:
+            text = f"the engine has given no sign of life for {silence:.0f} s; see the log"
+            return JSONResponse({"status": "engine silent", "error": text}, 503)
         return JSONResponse({"status": "ok"})
+
+    def _engine_silence(self) -> float:
+        """Seconds since the engine's last turn, or since this service began."""
+        vitals = read_vitals(self._settings.data_dir)
+        latest = max(self._since, vitals.at) if vitals else self._since
+        return (datetime.now(UTC) - latest).total_seconds()
+
+    async def metrics(self, _request: Request) -> Response:
+        """The figures for a monitor."""
+        try:
+            text = await self._in_thread(self._figures)
+        except StoreError as error:
+            return Response(f"# {error.message}\n", 503, media_type="text/plain")
+        return Response(text, headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    def _figures(self) -> str:
+        parked = len(self._store.job_ids(JobQuery(parked=True)))
+        vitals = read_vitals(self._settings.data_dir)
+        return metrics.exposition(self._store.state_counts(), parked, vitals, datetime.now(UTC))
 
     async def _post(self, request: Request, serve: _Serve) -> Response:
         started = time.monotonic()

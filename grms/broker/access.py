@@ -40,6 +40,7 @@ RULES: dict[str, Rule] = {
     "find_resources": _anybody,
     "explain": _anybody,
     "describe": _anybody,
+    "explain_job": _project_member,
     "info": _project_member,
     "history": _project_member,
     "events": _project_member,

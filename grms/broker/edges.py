@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
 from grms.broker.draft import Draft
+from grms.broker.policies import Balanced
 from grms.broker.ports.application import Applications
 from grms.broker.ports.clock import Clock
 from grms.broker.ports.sites import Site, Sites
 from grms.broker.ports.staging import Stager
 from grms.broker.ports.store import Store
+from grms.broker.ranking import Policy
 from grms.broker.records import Attempt, Change, Cluster, Job
 from grms.broker.shelf import Shelf
 from grms.config import Settings
@@ -22,19 +24,24 @@ from grms.gjd.model import JobDescription
 from grms.gjd.parse import parse
 
 _KEPT = 256
+_FRESH = timedelta(seconds=1)
 
 
 @dataclass
 class Edges:
-    """The store, the clusters, the files, the time and the settings."""
+    """The store, the clusters, the files, the time, the settings and the ranking of clusters."""
 
     store: Store
     sites: Sites
     stager: Stager
     clock: Clock
     settings: Settings
+    policy: Policy = field(default_factory=Balanced)
     applications: Applications | None = None
     _descriptions: dict[str, JobDescription] = field(default_factory=dict)
+    _clusters: tuple[datetime | None, dict[str, Cluster]] = field(
+        default_factory=lambda: (None, {})
+    )
     _lock: Lock = field(default_factory=Lock)
 
     @property
@@ -59,23 +66,26 @@ class Edges:
         return found
 
     def clusters(self) -> dict[str, Cluster]:
-        """The registered clusters by name."""
-        return {cluster.name: cluster for cluster in self.store.clusters()}
+        """The registered clusters by name, as they were at most a second ago."""
+        now = self.now()
+        with self._lock:
+            read_at, found = self._clusters
+        if read_at is None or not timedelta(0) <= now - read_at < _FRESH:
+            found = {cluster.name: cluster for cluster in self.store.clusters()}
+            with self._lock:
+                self._clusters = now, found
+        return found
 
     def site_of(self, attempt: Attempt) -> Site:
         """Where an attempt lives. Raises GrmsError(UNKNOWN_CLUSTER) if it was removed."""
-        for cluster in self.store.clusters():
-            if cluster.name == attempt.cluster:
-                return self.sites.site(cluster, attempt.account)
+        cluster = self.clusters().get(attempt.cluster)
+        if cluster is not None:
+            return self.sites.site(cluster, attempt.account)
         raise GrmsError(
             f"cluster {attempt.cluster} is not registered any more",
             code=ErrorCode.UNKNOWN_CLUSTER,
             transient=True,
         )
-
-    def newest(self, job: Job) -> Attempt:
-        """The newest attempt of a job that has one."""
-        return self.store.attempts(job.id)[-1]
 
     def amend(self, job_id: str, decide: Callable[[Job], Draft | None]) -> Job | None:
         """Read, decide, apply; again if somebody else was quicker. None: nothing to do."""

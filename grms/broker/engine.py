@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -37,7 +38,10 @@ log = logging.getLogger(__name__)
 
 _CLAIM = 400
 _TICK = 1.0
+_GATHER = 0.005
 _CLEAN_EVERY = 2.0
+_STOP_GRACE = 7.0
+_PROBE_LOST_EVERY = 10.0
 _AFTER_START = frozenset({JobState.STOPPED, JobState.POSTPROCESSING})
 SiteRound = Callable[[Edges, Site, Sequence[tuple[Job, Attempt]]], None]
 
@@ -62,6 +66,8 @@ class Engine:
         self._pool = ThreadPoolExecutor(edges.settings.workers, "grms-work")
         self._watch = Watch(edges, name, self._pool, self.wake)
         self._clock = BackgroundScheduler(timezone="UTC")
+        #: When it last finished a turn, for whoever watches over it.
+        self.turned_at = edges.now()
 
     def wake(self) -> None:
         """There may be something to do. Safe from any thread, never blocks."""
@@ -72,8 +78,11 @@ class Engine:
         self._stopping.set()
         self.wake()
 
-    def run(self) -> None:
-        """Work until ``stop``. Errors of the store are survived: the work waits for it."""
+    def run(self) -> bool:
+        """Work until ``stop``. Errors of the store are survived: the work waits for it.
+
+        False when some work hung and was left in its thread: every step can be done again.
+        """
         self._start_clock()
         try:
             while not self._stopping.is_set():
@@ -82,10 +91,24 @@ class Engine:
                     self.turn()
                 except GrmsError as error:
                     log.warning("the engine cannot work now: %s", error)
+                self.turned_at = self._edges.now()
                 self._wake.wait(self._watch.pause(_TICK))
+                self._stopping.wait(_GATHER)  # what comes together is done together
         finally:
             self._clock.shutdown(wait=False)
-            self._pool.shutdown(wait=True)
+        return self._settle_down(_STOP_GRACE)
+
+    def _settle_down(self, patience: float) -> bool:
+        """Let what is under way end; what only waits its turn is left to the next engine."""
+        shutdown = partial(self._pool.shutdown, cancel_futures=True)
+        ending = threading.Thread(target=shutdown, name="grms-ending", daemon=True)
+        ending.start()
+        ending.join(patience)
+        if ending.is_alive():
+            log.warning(
+                "some work did not end within %.0f s and is left: it is done again", patience
+            )
+        return not ending.is_alive()
 
     def _start_clock(self) -> None:
         lease = self._edges.settings.lease
@@ -101,6 +124,9 @@ class Engine:
         if self._edges.settings.migrate_policy:
             seconds = self._edges.settings.migrate_interval
             self._clock.add_job(self._guard, "interval", args=[self._improve], seconds=seconds)
+        self._clock.add_job(
+            self._guard, "interval", args=[self._watch.probe_lost], seconds=_PROBE_LOST_EVERY
+        )
         self._clock.start()
 
     def turn(self) -> None:
@@ -111,7 +137,7 @@ class Engine:
         if claimed:
             self._sort_out(self._load(claimed))
         slots = free_slots(self._edges, _CLAIM)
-        queued = self._claim({JobState.QUEUED}, slots) if slots else []
+        queued = self._claim({JobState.QUEUED}, slots, in_turn=True) if slots else []
         if queued:
             self._place(queued)
 
@@ -122,12 +148,10 @@ class Engine:
 
     # -- claiming -----------------------------------------------------------------------------
 
-    def _claim(
-        self, states: Collection[JobState], limit: int, *, wished: bool = False
-    ) -> list[Job]:
+    def _claim(self, states: Collection[JobState], limit: int, **which: bool) -> list[Job]:
         now = self._edges.now()
         until = now + timedelta(seconds=self._edges.settings.lease)
-        jobs = list(self._edges.store.claim(self.name, states, now, until, limit, wished=wished))
+        jobs = list(self._edges.store.claim(self.name, states, now, until, limit, **which))
         with self._lock:
             self._held.update(job.id for job in jobs)
         return jobs
@@ -136,10 +160,8 @@ class Engine:
         wishes: dict[str, list[Wish]] = defaultdict(list)
         for wish in self._edges.store.wishes([job.id for job in jobs]):
             wishes[wish.job_id].append(wish)
-        return [
-            _Claimed(job, self._edges.newest(job) if job.attempt else None, tuple(wishes[job.id]))
-            for job in jobs
-        ]
+        attempts = self._edges.store.newest_attempts([job.id for job in jobs if job.attempt])
+        return [_Claimed(job, attempts.get(job.id), tuple(wishes[job.id])) for job in jobs]
 
     def _renew(self) -> None:
         with self._lock:

@@ -6,12 +6,26 @@ import base64
 import hashlib
 from dataclasses import dataclass
 
+#: Stands for the job's account in a cluster's ``workdir``.
+ACCOUNT = "{account}"
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The tree under a cluster's ``workdir`` (absolute, no trailing slash)."""
+    """The tree of one account under a cluster's ``workdir`` (absolute, no trailing slash)."""
 
     workdir: str
+
+    @classmethod
+    def of(cls, workdir: str, account: str) -> Layout:
+        """The tree of ``account``: each has its own, for what one makes the others cannot enter.
+
+        ``{account}`` in ``workdir`` says where; else it is a directory in ``workdir``, which all
+        accounts must be able to write to. "" is the broker's own account: ``workdir`` itself.
+        """
+        if ACCOUNT in workdir:
+            return cls(workdir.replace(ACCOUNT, account))
+        return cls(f"{workdir}/{account}" if account else workdir)
 
     @property
     def inbox(self) -> str:

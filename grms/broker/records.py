@@ -78,6 +78,8 @@ class Phase(Enum):
 
 #: Phases in which a native job may exist.
 ON_RESOURCE = frozenset({Phase.SUBMITTING, Phase.SUBMITTED, Phase.RUNNING})
+#: Phases in which an attempt takes up room on its cluster.
+LIVE_PHASES = ON_RESOURCE | {Phase.PLACED, Phase.STAGED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from grms.errors import ErrorCode, RequestError
 from grms.gjd.model import Executable, FileRef, JobDescription, JobType, Requirements
 from grms.gjd.urls import local_path
 
+#: Seconds that a batch system allows on top of a limit, so that the wrapper speaks first: it names
+#: the limit and leaves evidence, which a batch system that kills does not.
+MARGIN = 60
 HEARTBEAT = 30.0
 GRACE = 10.0
 _HOME = "${HOME}"
@@ -190,10 +193,18 @@ def submission(description: JobDescription, attempt: Attempt, site: Site) -> Sub
         parallel=description.executable.type is JobType.MPI,
         queue=attempt.queue,
         project=site.cluster.options.get("project", "") or (description.project or ""),
-        wall=bound.wall,
-        cpu=bound.cpu,
+        wall=_wall(bound.wall, attempt.queue, site.cluster),
+        cpu=None if bound.cpu is None else bound.cpu + MARGIN * description.executable.count,
         memory=bound.memory,
     )
+
+
+def _wall(wall: int | None, queue: str, cluster: Cluster) -> int | None:
+    """The batch system's own limit; never more than the queue takes, or it would refuse the job."""
+    if wall is None:
+        return None
+    most = [item.max_wall for item in cluster.queues if item.name == queue and item.max_wall]
+    return max(wall, min([wall + MARGIN, *(60 * minutes for minutes in most)]))
 
 
 def _inside(place: str, name: str) -> str:

@@ -13,11 +13,21 @@ import uuid
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
 from grms.client import translate as t
 from grms.client.errors import BadAnswerError, UnreachableError
-from grms.client.model import ApplicationAccess, FileDir, HistoryEntry, ItemResult, JobInfo
+from grms.client.model import (
+    ApplicationAccess,
+    Event,
+    FileDir,
+    HistoryEntry,
+    ItemResult,
+    JobInfo,
+    Verdict,
+)
 from grms.client.model import Listener as ListenerInfo
+from grms.client.resources import read_events, read_verdicts
 from grms.client.soap import Part, Value, number, string, word
 from grms.client.wire import Wire
 
@@ -133,6 +143,19 @@ class Client:
         """Job manager contacts of the resources that fit, best first."""
         answer = self._ask("findResources", ("resourceDefinition", string(description)))
         return _strings(answer, "resources")
+
+    def explain(self, description: str) -> tuple[Verdict, ...]:
+        """What each cluster says to a description: best first, then the others, nearest first."""
+        return read_verdicts(self._wire.fetch("/resources/explain", description))
+
+    def explain_job(self, job_id: str) -> tuple[Verdict, ...]:
+        """The same for a job: why it waits, or where it would go now."""
+        return read_verdicts(self._wire.fetch(f"/jobs/{quote(job_id, safe='')}/explain"))
+
+    def events(self, job_id: str, *, after: int = 0) -> tuple[Event, ...]:
+        """The whole story of a job, proofs included, after event number ``after``."""
+        path = f"/jobs/{quote(job_id, safe='')}/events?after={after}"
+        return read_events(self._wire.fetch(path))
 
     def description(self, *, full: bool = False) -> str:
         """What the service says about itself, short or in full."""

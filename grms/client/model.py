@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 #: The ten states, in the order of a job's life.
 STATES = (
@@ -60,6 +62,48 @@ class JobInfo:
     def ended(self) -> bool:
         """True for FINISHED, FAILED and CANCELED."""
         return self.state in ENDS
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One requirement that a cluster does not meet; ``text`` says all of it in words.
+
+    ``has`` is "" where nobody told. ``lasting`` is False where waiting can help.
+    """
+
+    requirement: str
+    wanted: str
+    has: str
+    change: str
+    lasting: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a cluster says to a job; it fits where nothing refuses.
+
+    ``alternative`` counts the ``resource`` elements from 0: the one that fits, or the nearest.
+    """
+
+    cluster: str
+    contact: str
+    fits: bool
+    may_fit_later: bool
+    alternative: int
+    queue: str
+    refusals: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a job's story; ``number`` counts from 1, ``data`` holds the figures."""
+
+    number: int
+    kind: str
+    at: datetime | None
+    text: str
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from grms.client.errors import RefusedError, UnreachableError
-from grms.client.model import HistoryEntry, JobInfo
+from grms.client.model import Event, HistoryEntry, JobInfo, Verdict
 from grms.errors import GrmsError
 
 _COLOURS = {
@@ -119,6 +119,28 @@ def history_lines(entries: Sequence[HistoryEntry]) -> list[str]:
         for number, entry in enumerate(entries, 1)
     )
     return table([head, *rows])
+
+
+def verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
+    """What each cluster says: the best first; under each that does not fit, every reason."""
+    lines = []
+    for item in verdicts:
+        words = "fits" if item.fits else "not now" if item.may_fit_later else "does not fit"
+        notes = [f"queue {item.queue}"] if item.fits and item.queue else []
+        notes += [f"resource {item.alternative + 1}"] if item.alternative else []
+        told = f" ({', '.join(notes)})" if notes else ""
+        lines.append(clean(f"{item.contact}: {words}{told}"))
+        lines += [clean(f"  {refusal.text}") for refusal in item.refusals]
+    return lines or ["no cluster is registered"]
+
+
+def event_lines(events: Sequence[Event]) -> list[str]:
+    """A job's story for people."""
+    rows = [
+        (str(event.number), stamp(event.at), clean(event.kind), " ".join(clean(event.text).split()))
+        for event in events
+    ]
+    return table(rows) if rows else []
 
 
 def jobs_lines(jobs: Iterable[JobInfo], colour: bool) -> list[str]:

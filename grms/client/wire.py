@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,6 +19,7 @@ PATH = "/axis/services/grms"
 #: What a proxy or a starting server says when nobody handled the request.
 _NOT_NOW = frozenset({429, 502, 503, 504})
 _MAX_WAIT = 60.0
+_T = TypeVar("_T")
 
 
 def endpoint(server: str) -> str:
@@ -37,6 +39,14 @@ def endpoint(server: str) -> str:
             f"write it as http://host:port or http://host:port{PATH}"
         )
     return server if url.path.strip("/") else server.rstrip("/") + PATH
+
+
+def base(url: str) -> str:
+    """Where the JSON resources of the broker begin, from the URL of its SOAP service."""
+    if url.rstrip("/").endswith(PATH):
+        return url.rstrip("/").removesuffix(PATH)
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def pauses(tries: int) -> list[float]:
@@ -92,9 +102,39 @@ class Wire:
         """
         envelope = soap.encode(operation, parts)
         headers = {"Idempotency-Key": key} if key else {}
+        return self._patiently(
+            lambda: self._once(operation, envelope, headers, plain, itemised), repeatable
+        )
+
+    def fetch(self, path: str, content: str | None = None) -> dict[str, Any]:
+        """The JSON object at ``path`` of the broker: POST of ``content``, GET without.
+
+        Only for what changes nothing: it is repeated as often as a call may be.
+        """
+        url = f"{base(self.url)}{path}"
+        return self._patiently(lambda: self._fetch_once(url, content), True)
+
+    def _fetch_once(self, url: str, content: str | None) -> dict[str, Any]:
+        body = None if content is None else content.encode("utf-8", "surrogatepass")
+        response = self._send("GET" if body is None else "POST", url, body, {})
+        try:
+            found = response.json()
+        except ValueError:
+            found = None
+        if isinstance(found, dict) and isinstance(told := found.get("error"), dict):
+            if response.status_code != 401:
+                raise RefusedError(int(told.get("code") or 0), str(told.get("message") or ""))
+        elif isinstance(found, dict) and response.status_code == 200:
+            return found
+        _check_status(response, url)
+        raise BadAnswerError(
+            f"{url}: the answer is not the JSON of a GRMS broker (HTTP {response.status_code})"
+        )
+
+    def _patiently(self, once: Callable[[], _T], repeatable: bool) -> _T:
         for pause in [*pauses(self._tries), None]:
             try:
-                return self._once(operation, envelope, headers, plain, itemised)
+                return once()
             except GrmsError as error:
                 lost = isinstance(error, UnreachableError) and not error.sent
                 if pause is None or not (error.transient and (repeatable or lost)):
@@ -111,7 +151,7 @@ class Wire:
         plain: bool,
         itemised: bool,
     ) -> soap.Part:
-        response = self._post(envelope, headers)
+        response = self._send("POST", self.url, envelope, headers)
         _check_status(response, self.url)
         try:
             answer = soap.decode(operation, response.content)
@@ -125,19 +165,21 @@ class Wire:
             self._check_return(operation, answer)
         return answer
 
-    def _post(self, envelope: bytes, headers: dict[str, str]) -> httpx.Response:
+    def _send(
+        self, method: str, url: str, content: bytes | None, headers: dict[str, str]
+    ) -> httpx.Response:
         try:
-            return self._http.post(self.url, content=envelope, headers=headers)
+            return self._http.request(method, url, content=content, headers=headers)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            text = f"cannot reach the broker at {self.url}: {error}"
+            text = f"cannot reach the broker at {url}: {error}"
             raise UnreachableError(text, sent=False) from error
         except httpx.TimeoutException as error:
-            raise UnreachableError(f"no answer from {self.url} in time", sent=True) from error
+            raise UnreachableError(f"no answer from {url} in time", sent=True) from error
         except httpx.TransportError as error:
-            text = f"the connection to {self.url} broke: {error}"
+            text = f"the connection to {url} broke: {error}"
             raise UnreachableError(text, sent=True) from error
         except httpx.RequestError as error:
-            raise BadAnswerError(f"{self.url}: {error}") from error
+            raise BadAnswerError(f"{url}: {error}") from error
 
     def _check_return(self, operation: str, answer: soap.Part) -> None:
         verdict = answer.get(f"{operation}Return")

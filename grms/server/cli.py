@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,14 @@ from typing import Any
 import click
 
 from grms import __version__
-from grms.broker.ports.store import Store
 from grms.broker.records import Principal
 from grms.config import Settings, load
 from grms.errors import GrmsError
-from grms.server.wiring import make_store
+from grms.server.care_cli import backup, check, restore
+from grms.server.cluster_cli import cluster
+from grms.server.conformance_cli import conformance
+from grms.server.jobs_cli import export, jobs, orphans, parked, release
+from grms.server.wiring import opened
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -51,16 +52,6 @@ def main(ctx: click.Context, config: Path | None, data_dir: Path | None) -> None
       grms-server cluster list
     """
     ctx.obj = load(config, data_dir=data_dir)
-
-
-@contextmanager
-def opened(settings: Settings) -> Iterator[Store]:
-    """The store, closed at the end."""
-    store = make_store(settings)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @main.command()
@@ -98,6 +89,9 @@ def migrate(settings: Settings) -> None:
     """Bring the database to this version's form, and say so."""
     with opened(settings):
         click.echo(f"{settings.database_url.split('@')[-1]} is up to date")
+
+
+main.add_command(cluster)
 
 
 @main.group()
@@ -159,3 +153,7 @@ def user_remove(settings: Settings, name: str) -> None:
     with opened(settings) as store:
         if not store.remove_principal(name):
             raise click.ClickException(f"there is no user {name!r}; see: grms-server user list")
+
+
+for _command in (check, conformance, backup, restore, jobs, parked, release, export, orphans):
+    main.add_command(_command)

@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from grms.broker.records import Cluster, Installed, Link, OwnerLimits, Queue
 from grms.errors import ConfigError
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_HERE = ("local", "local+sudo")
 _TEXT = ("host", "transport", "workdir", "osname", "ostype", "osversion", "osrelease")
 _NUMBERS = ("cpus", "cpu_speed", "memory", "disk")
 _LISTS = {
@@ -72,7 +76,13 @@ def read_cluster(
             fields[key] = _options(value, where, mistakes)
         else:
             mistakes.append(f"{where}: there is no key {key!r}; known: {', '.join(KEYS)}")
-    if "batch" not in fields:
+    if not _NAME.fullmatch(name):
+        mistakes.append(
+            f"{where}: the name {name!r}: expected letters, digits, dots, dashes and underscores"
+        )
+    _check_transport(fields.get("transport", "local"), where, mistakes)
+    _check_twice(fields, where, mistakes)
+    if "batch" not in table:
         mistakes.append(f"{where}: batch is missing, such as batch = 'slurm'")
     workdir = fields.get("workdir", "")
     if not workdir.startswith("/") or workdir.endswith("/") or ".." in workdir.split("/"):
@@ -83,14 +93,100 @@ def read_cluster(
     return None if len(mistakes) > before else Cluster(name=name, declared=declared, **fields)
 
 
+def from_options(name: str, facts: Mapping[str, Any]) -> Cluster:
+    """A cluster from the options of ``cluster add``. Raises ConfigError with every mistake."""
+    mistakes: list[str] = []
+    where = f"cluster {name}"
+    table: dict[str, Any] = {key: facts[key] for key in (*_TEXT, *_NUMBERS) if key in facts}
+    table |= {key: facts[key] for key in ("batch", "drained") if key in facts}
+    for option, key in (("queue", "queues"), ("application", "applications"), ("link", "links")):
+        if option in facts:
+            lead = "hostname" if option == "link" else "name"
+            table[key] = [
+                _item(text, lead, key, f"{where}: --{option} {text}", mistakes)
+                for text in facts[option]
+            ]
+    if limits := _limit_options(facts, where, mistakes):
+        table["limits"] = limits
+    if "option" in facts:
+        pairs = [text.partition("=") for text in facts["option"]]
+        mistakes += [
+            f"{where}: --option {key}: expected KEY=VALUE" for key, equals, _ in pairs if not equals
+        ]
+        table["options"] = {key: value for key, _, value in pairs}
+    found = read_cluster(name, table, where, mistakes, declared=False)
+    if mistakes or found is None:
+        raise ConfigError("\n".join(mistakes))
+    return found
+
+
+def _item(text: str, lead: str, key: str, where: str, mistakes: list[str]) -> dict[str, Any]:
+    """``short,max_wall=60`` as the table that a file would have."""
+    kinds = _LISTS[key][1]
+    item: dict[str, Any] = {}
+    for number, part in enumerate(text.split(",")):
+        word, equals, value = part.partition("=")
+        if not equals:
+            if number or not word:
+                mistakes.append(f"{where}: {part!r}: expected KEY=VALUE")
+            else:
+                item[lead] = word
+        elif kinds.get(word) is int and value.isascii() and value.isdigit():
+            item[word] = int(value)
+        elif kinds.get(word) is bool and value in ("true", "false"):
+            item[word] = value == "true"
+        else:
+            item[word] = value
+    return item
+
+
+def _limit_options(facts: Mapping[str, Any], where: str, mistakes: list[str]) -> dict[str, Any]:
+    names = (("user", "users"), ("deny_user", "denied_users"), ("project", "projects"))
+    limits: dict[str, Any] = {key: list(facts[option]) for option, key in names if option in facts}
+    limits |= {key: facts[key] for key in ("max_jobs", "max_jobs_per_user") if key in facts}
+    if "hours" in facts:
+        begin, dash, end = facts["hours"].partition("-")
+        if dash and begin.isdigit() and end.isdigit():
+            limits["hours"] = [int(begin), int(end)]
+        else:
+            mistakes.append(f"{where}: --hours {facts['hours']}: expected FROM-TO, such as 18-6")
+    return limits
+
+
 def _typed(
     fields: dict[str, Any], key: str, value: Any, kind: type, where: str, mistakes: list[str]
 ) -> None:
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         fields[key] = value
+        if kind is int and fields[key] < 0:
+            mistakes.append(f"{where}: {key} = {value}: expected 0 or more")
     else:
         words = {str: "a text", int: "a whole number", bool: "true or false"}
         mistakes.append(f"{where}: {key} = {value!r}: expected {words[kind]}")
+
+
+def _check_transport(transport: str, where: str, mistakes: list[str]) -> None:
+    try:
+        parts = urlsplit(transport)
+        good = transport in _HERE or (parts.scheme == "ssh" and parts.hostname and parts.port != 0)
+    except ValueError:
+        good = False
+    if not good:
+        mistakes.append(
+            f"{where}: transport = {transport!r}: expected local, local+sudo or "
+            "ssh://[user@]host[:port]"
+        )
+
+
+def _check_twice(fields: Mapping[str, Any], where: str, mistakes: list[str]) -> None:
+    """A queue or a link that is there twice, and more than one default queue."""
+    queues, links = fields.get("queues", ()), fields.get("links", ())
+    names = [("queue", queue.name) for queue in queues]
+    names += [("link to", link.hostname or "everywhere") for link in links]
+    for kind, name in dict.fromkeys(item for item in names if names.count(item) > 1):
+        mistakes.append(f"{where}: {kind} {name} is there more than once")
+    if sum(queue.default for queue in queues) > 1:
+        mistakes.append(f"{where}: more than one queue is the default")
 
 
 def _items(key: str, value: Any, where: str, mistakes: list[str]) -> tuple[Any, ...]:

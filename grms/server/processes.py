@@ -5,35 +5,51 @@ They meet in the store alone, so each may be killed at any time; the first start
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
 import uvicorn
+from starlette.applications import Starlette
 
 from grms.api.app import make_app
 from grms.broker.engine import Engine
 from grms.broker.service import Service
+from grms.broker.vitals import Vitals, write_vitals
 from grms.config import Settings
 from grms.errors import ConfigError
+from grms.server import guard
 from grms.server.identity import disown_the_dead, engine_name
 from grms.server.poke import Listener, Poker
 from grms.server.wiring import (
     SiteBook,
     SystemClock,
     declare_clusters,
+    make_data_dir,
     make_edges,
+    make_policy,
     make_stager,
     make_store,
+    opened,
 )
 
 log = logging.getLogger(__name__)
 _RESTART_PAUSE = 1.0
+#: Seconds an engine waits for the one before it, whose service may have died just now.
+_PREDECESSOR = 60.0
+#: Seconds an asked engine has for its end before it is killed, and open calls for theirs.
+_ENGINE_END = 9.0
+_CALLS_END = 3
+_SIGN_OF_LIFE = 2.0
+#: Seconds to get over whoever only looks whether a service runs.
+_GLANCE = 2.0
 
 
 def set_up_logging(settings: Settings) -> None:
@@ -47,8 +63,19 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def run_engine(settings: Settings, lifeline: Connection | None = None) -> None:
-    """Be the engine until SIGTERM, or until whoever holds the ``lifeline`` is gone."""
+    """Be the engine until SIGTERM, or until whoever holds the ``lifeline`` is gone.
+
+    Raises ConfigError when another engine keeps the data directory.
+    """
     set_up_logging(settings)
+    make_data_dir(settings)
+    with guard.held(settings.data_dir, guard.ENGINE, patience=_PREDECESSOR):
+        if not _work(settings, lifeline):
+            logging.shutdown()
+            os._exit(0)  # a thread hangs in a transfer: waiting for it would help nobody
+
+
+def _work(settings: Settings, lifeline: Connection | None) -> bool:
     store = make_store(settings)
     sites = SiteBook()
     disown_the_dead(store)
@@ -58,13 +85,35 @@ def run_engine(settings: Settings, lifeline: Connection | None = None) -> None:
     listener = Listener(settings.data_dir, engine.wake)
     if lifeline is not None:
         threading.Thread(target=_follow, args=(lifeline, engine), daemon=True).start()
+    ended = threading.Event()
+    signs = threading.Thread(
+        target=_give_signs, args=(settings, engine, sites, ended), name="grms-signs"
+    )
+    signs.start()
     try:
         log.info("engine %s works on %s", engine.name, settings.data_dir)
-        engine.run()
+        ended_well = engine.run()
+        if ended_well:
+            store.disown(engine.name)  # whoever comes next need not wait for our leases
+        return ended_well
     finally:
+        ended.set()
+        signs.join()
         listener.close()
         sites.close()
         store.close()
+
+
+def _give_signs(
+    settings: Settings, engine: Engine, sites: SiteBook, ended: threading.Event
+) -> None:
+    """Tell the other process, through a file, that the engine's turns go on."""
+    while True:
+        vitals = Vitals(engine.name, os.getpid(), engine.turned_at, sites.calls.last_minute())
+        with contextlib.suppress(OSError):  # a full disk is told by those who need the room
+            write_vitals(settings.data_dir, vitals)
+        if ended.wait(_SIGN_OF_LIFE):
+            return
 
 
 def _follow(lifeline: Connection, engine: Engine) -> None:
@@ -90,11 +139,15 @@ class Supervisor:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the engine to end, and wait: what is under way is brought to its end first."""
+        """Ask the engine to end, and wait: what is under way is brought to its end if it can."""
         self._stopping.set()
         if self._process is not None and self._process.pid and self._process.is_alive():
             self._process.terminate()
-        self._thread.join(timeout=60)
+        self._thread.join(timeout=_ENGINE_END)
+        if self._thread.is_alive() and self._process is not None:
+            log.warning("the engine does not end and is killed; the next one goes on")
+            self._process.kill()
+            self._thread.join(timeout=_ENGINE_END)
 
     def _keep(self) -> None:
         while not self._stopping.is_set():
@@ -132,30 +185,63 @@ def bind(settings: Settings) -> socket.socket:
 
 
 def serve(settings: Settings, *, with_engine: bool = True) -> None:
-    """Serve until SIGTERM or SIGINT. ``address`` in the data directory says where."""
+    """Serve until SIGTERM or SIGINT. ``address`` in the data directory says where.
+
+    Raises ConfigError when the address or the data directory cannot be had.
+    """
     set_up_logging(settings)
-    listening = bind(settings)
-    store = make_store(settings)
-    poker = Poker(settings.data_dir)
-    supervisor = Supervisor(settings) if with_engine else None
-    try:
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    make_data_dir(settings)
+    with (
+        guard.held(settings.data_dir, guard.SERVER, patience=_GLANCE),
+        contextlib.closing(bind(settings)) as listening,
+        opened(settings) as store,
+        contextlib.closing(Poker(settings.data_dir)) as poker,
+    ):
         declare_clusters(store, settings)
-        service = Service(store, make_stager(settings), SystemClock(), poker)
-        config = uvicorn.Config(
-            make_app(service, store, settings), log_config=None, access_log=False, lifespan="off"
-        )
-        host, port = listening.getsockname()[:2]
-        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        (settings.data_dir / "address").write_text(f"{url}\n", "utf-8")
-        (settings.data_dir / "server.pid").write_text(f"{os.getpid()}\n", "utf-8")
-        if supervisor is not None:
-            supervisor.start()
-        log.info("serving on %s/axis/services/grms", url)
-        uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        if supervisor is not None:
-            supervisor.stop()
-        poker.close()
-        store.close()
-        listening.close()
-        (settings.data_dir / "server.pid").unlink(missing_ok=True)
+        policy = make_policy(settings)
+        service = Service(store, make_stager(settings), SystemClock(), poker, policy)
+        app = make_app(service, store, settings, with_engine=with_engine)
+        url = _announce(settings, listening)
+        supervisor = Supervisor(settings) if with_engine else None
+        try:
+            if supervisor is not None:
+                supervisor.start()
+            log.info("serving on %s/axis/services/grms", url)
+            uvicorn.Server(_server_config(app)).run(sockets=[listening])
+        finally:
+            signal.signal(signal.SIGTERM, _stay)
+            signal.signal(signal.SIGINT, _stay)
+            if supervisor is not None:
+                supervisor.stop()
+            (settings.data_dir / "server.pid").unlink(missing_ok=True)
+            log.info("stopped; jobs go on without us")
+
+
+def _leave(*_: object) -> None:
+    """Leave by way of every ``finally``. uvicorn raises a signal again once its calls are done."""
+    sys.exit(0)
+
+
+def _stay(*_: object) -> None:
+    """The end is under way already, and bounded."""
+
+
+def _server_config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_CALLS_END,
+    )
+
+
+def _announce(settings: Settings, listening: socket.socket) -> str:
+    """Write down where we listen and who we are; the answer is the service's URL."""
+    host, port = listening.getsockname()[:2]
+    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    (settings.data_dir / "address").write_text(f"{url}\n", "utf-8")
+    (settings.data_dir / "server.pid").write_text(f"{os.getpid()}\n", "utf-8")
+    return url

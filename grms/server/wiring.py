@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -14,19 +16,23 @@ from pathlib import Path
 
 from grms.broker.edges import Edges
 from grms.broker.layout import Layout
+from grms.broker.policies import Balanced
 from grms.broker.ports.batch import BatchAdapter
 from grms.broker.ports.sites import Site
 from grms.broker.ports.store import Store
+from grms.broker.ranking import Policy
 from grms.broker.records import Cluster, OwnerLimits
 from grms.callbacks import HttpApplications
 from grms.config import Settings
-from grms.errors import ConfigError
+from grms.errors import ConfigError, StateError
 from grms.jobside.bundle import program
 from grms.server.clusters import read_clusters
 from grms.staging import Staging
 from grms.store import open_store
 from grms.transport import make_transport
+from grms.transport.counting import Calls, CountingTransport
 
+log = logging.getLogger(__name__)
 LOCAL = "localhost"
 
 
@@ -46,6 +52,7 @@ class SiteBook:
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
         self._program = program()
+        self.calls = Calls()
 
     def site(self, cluster: Cluster, account: str) -> Site:
         """The site; its directories and the wrapper are there when this returns."""
@@ -69,12 +76,13 @@ class SiteBook:
             self._sites.clear()
 
     def _build(self, cluster: Cluster, account: str) -> Site:
-        layout = Layout(cluster.workdir)
+        layout = Layout.of(cluster.workdir, account)
         wrapper = layout.wrapper(self._program)
         python = cluster.options.get("python", sys.executable if _is_here(cluster) else "python3")
         options = {**cluster.options, "wrapper": wrapper, "python": python}
         adapter = make_adapter(replace(cluster, options=options))
-        transport = make_transport(cluster, account)
+        way = make_transport(cluster, account)
+        transport = CountingTransport(way, cluster.name, self.calls)
         transport.make_directories([layout.inbox, layout.tags, f"{layout.workdir}/jobs"])
         if wrapper not in transport.read([wrapper]):
             transport.write({wrapper: self._program}, mode=0o644)
@@ -97,6 +105,19 @@ def make_adapter(cluster: Cluster) -> BatchAdapter:
         f"cluster {cluster.name}: there is no adapter for batch system {cluster.batch!r}; "
         f"installed: {names}"
     )
+
+
+def make_policy(settings: Settings) -> Policy:
+    """The ranking that setting ``policy`` names in entry point group ``grms.policies``."""
+    if settings.policy == Balanced.name:  # the default works without the package's metadata
+        return Balanced()
+    known = entry_points(group="grms.policies")
+    for entry in known:
+        if entry.name == settings.policy:
+            policy: Policy = entry.load()()
+            return policy
+    names = ", ".join(sorted({entry.name for entry in known})) or "none"
+    raise ConfigError(f"policy = {settings.policy!r}: there is no such policy; installed: {names}")
 
 
 def embedded_cluster(settings: Settings) -> Cluster:
@@ -124,20 +145,37 @@ def embedded_cluster(settings: Settings) -> Cluster:
 def declare_clusters(store: Store, settings: Settings) -> Mapping[str, Cluster]:
     """Bring the registry in line with the declarative file; what was added by hand stays.
 
-    Without a file, and with an empty registry, the embedded cluster is declared.
+    Without a file, and with an empty registry, the embedded cluster is declared. What the file
+    does not declare any more is removed, or drained while it has live jobs. ``drained`` of the
+    file holds for a new cluster; later the operator's drain and resume count.
     """
     known = {cluster.name: cluster for cluster in store.clusters()}
     if settings.clusters_file:
         declared = read_clusters(_read_toml(Path(settings.clusters_file)), settings.clusters_file)
+        _retire(store, known, {cluster.name for cluster in declared})
     elif not any(not cluster.declared for cluster in known.values()):
         declared = [embedded_cluster(settings)]
     else:
         declared = [c for c in known.values() if c.declared]
     for cluster in declared:
         before = known.get(cluster.name)
-        if before is None or before != replace(cluster, drained=before.drained):
-            store.put_cluster(replace(cluster, drained=bool(before and before.drained)))
+        if before is not None:
+            cluster = replace(cluster, drained=before.drained)
+        if before != cluster:
+            store.put_cluster(cluster)
     return {cluster.name: cluster for cluster in store.clusters()}
+
+
+def _retire(store: Store, known: Mapping[str, Cluster], declared: set[str]) -> None:
+    for name, cluster in known.items():
+        if not cluster.declared or name in declared:
+            continue
+        try:
+            store.remove_cluster(name)
+            log.info("cluster %s is not declared any more: removed", name)
+        except StateError as error:
+            store.put_cluster(replace(cluster, drained=True))
+            log.warning("cluster %s is not declared any more: drained; %s", name, error.message)
 
 
 def _read_toml(path: Path) -> Mapping[str, object]:
@@ -155,13 +193,40 @@ def make_stager(settings: Settings) -> Staging:
 
 
 def make_store(settings: Settings) -> Store:
-    """The store, brought to the newest revision."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """The store, brought to the newest revision. Raises ConfigError, StoreError."""
+    make_data_dir(settings)
     store: Store = open_store(settings.database_url)
     return store
 
 
+def make_data_dir(settings: Settings) -> None:
+    """Make the data directory, private, if it is missing. Raises ConfigError."""
+    place = settings.data_dir
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot make the data directory {place}: {error.strerror}; make it and give it to "
+            "the service's account, or name another with --data-dir"
+        ) from error
+    if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"the data directory {place} cannot be written by this account (uid {os.geteuid()}); "
+            "give it to the service's account, or run as that account"
+        )
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Store]:
+    """The store, brought to the newest revision, closed at the end."""
+    store = make_store(settings)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 def make_edges(settings: Settings, store: Store, sites: SiteBook) -> Edges:
     """Everything the engine works with."""
-    stager = make_stager(settings)
-    return Edges(store, sites, stager, SystemClock(), settings, HttpApplications())
+    stager, policy = make_stager(settings), make_policy(settings)
+    return Edges(store, sites, stager, SystemClock(), settings, policy, HttpApplications())

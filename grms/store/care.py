@@ -15,7 +15,8 @@ from sqlalchemy import Engine, text
 from grms.errors import ConfigError, GrmsError, StoreError
 from grms.store.database import database_url, place_of, sqlite_file
 from grms.store.faults import telling
-from grms.store.revisions import head, opened, revision_of
+from grms.store.migrations import HEAD
+from grms.store.revisions import opened, revision_of
 
 #: Below so many free bytes ``check`` warns, and SQLite may soon be unable to write.
 LOW_SPACE = 256 * 1024 * 1024
@@ -51,11 +52,11 @@ def check(url: str) -> list[Finding]:
 def _revision(engine: Engine) -> Finding:
     with engine.connect() as connection:
         found = revision_of(connection)
-    if found == head():
+    if found == HEAD:
         return Finding(True, f"the tables are of the newest revision, {found}")
     return Finding(
         False,
-        f"the tables are of revision {found or 'none'}, not {head()}",
+        f"the tables are of revision {found or 'none'}, not {HEAD}",
         "make a backup and run 'grms-server migrate'",
     )
 

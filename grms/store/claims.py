@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, case, exists, func, or_, select, update
+from sqlalchemy import Connection, Select, case, exists, func, or_, select, update
 
 from grms.broker.lifecycle import JobState
-from grms.broker.records import Job
+from grms.broker.records import LIVE_PHASES, Job
 from grms.store import rows
 from grms.store.database import Database
-from grms.store.schema import jobs, wishes
+from grms.store.schema import attempts, jobs, wishes
 
 #: Ids in one IN list: far below every database's limit of parameters.
 PORTION = 500
@@ -42,8 +42,12 @@ class Claims:
         limit: int,
         *,
         wished: bool = False,
+        in_turn: bool = False,
     ) -> Sequence[Job]:
-        """Lease due jobs in these states that nobody holds; those longest due first."""
+        """Lease due jobs in these states that nobody holds; those longest due first.
+
+        ``in_turn``: their owners take turns, whoever has the fewest live attempts first.
+        """
         found = select(jobs.c.seq).where(
             jobs.c.state.in_(states),
             jobs.c.claim_at <= now,
@@ -55,13 +59,17 @@ class Claims:
         if limit <= 0 or not self._database.read(lambda c: c.execute(found.limit(1)).first()):
             return []
 
+        owners = found.with_only_columns(jobs.c.owner).distinct().limit(2)
+        several = in_turn and len(self._database.read(lambda c: c.execute(owners).all())) > 1
+
         def work(connection: Connection) -> list[Job]:
+            ordered = _in_turn(found) if several else found
             due = (
-                found.order_by(jobs.c.claim_at, jobs.c.seq)
+                ordered.order_by(jobs.c.claim_at, jobs.c.seq)
                 .limit(limit)
                 # On PostgreSQL a row that an administrator's transaction holds stops nobody;
                 # SQLite, where a writer is alone, has no such clause.
-                .with_for_update(skip_locked=True)
+                .with_for_update(skip_locked=True, of=jobs)
             )
             chosen = list(connection.scalars(due))
             if not chosen:
@@ -107,3 +115,24 @@ class Claims:
             lambda connection: connection.scalar(statement)
         )
         return found
+
+
+def _in_turn(found: Select[tuple[int]]) -> Select[tuple[int]]:
+    """Ordered by what each owner would hold with this job: live attempts and jobs before it."""
+    live = (
+        select(jobs.c.owner, func.count().label("held"))
+        .join(attempts, attempts.c.job_id == jobs.c.id)
+        .where(attempts.c.phase.in_(LIVE_PHASES))
+        .group_by(jobs.c.owner)
+        .subquery()
+    )
+    place = func.row_number().over(
+        partition_by=jobs.c.owner, order_by=(jobs.c.claim_at, jobs.c.seq)
+    )
+    turn = (place + func.coalesce(live.c.held, 0)).label("turn")
+    turns = (
+        found.outerjoin(live, live.c.owner == jobs.c.owner)
+        .with_only_columns(jobs.c.seq, turn)
+        .subquery()
+    )
+    return select(jobs.c.seq).join(turns, turns.c.seq == jobs.c.seq).order_by(turns.c.turn)

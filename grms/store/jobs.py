@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
-from grms.broker.ports.store import Acceptance, JobQuery
-from grms.broker.records import ON_RESOURCE, Attempt, Change, Job, NewEvent, Phase
+from grms.broker.ports.store import Acceptance, JobQuery, StateCount
+from grms.broker.records import (
+    LIVE_PHASES,
+    ON_RESOURCE,
+    Attempt,
+    Change,
+    EventKind,
+    Job,
+    NewEvent,
+    Phase,
+)
 from grms.errors import ConflictError, ErrorCode, RequestError
 from grms.store import rows
 from grms.store.applying import apply_changes
+from grms.store.claims import in_portions
 from grms.store.database import Database, insert, inserted
 from grms.store.events import add_events
 from grms.store.schema import attempts, jobs, submission_keys
 
+#: One line for each change of a job's state, once it is on disk: here all of them pass.
+log = logging.getLogger("grms.jobs")
+
 #: Characters of an idempotency key; PostgreSQL limits the length of what it indexes.
 LONGEST_KEY = 255
 
-_LIVE = ON_RESOURCE | {Phase.PLACED, Phase.STAGED}
+# Built once: the engine asks these for every job, several times.
+_JOB = select(jobs).where(jobs.c.id == bindparam("of_id"))
+_OF_JOB = (
+    select(attempts).where(attempts.c.job_id == bindparam("of_id")).order_by(attempts.c.number)
+)
+_BY_TAG = select(attempts).where(attempts.c.tag == bindparam("of_tag"))
+_NEWEST = (
+    select(attempts)
+    .join(jobs, (jobs.c.id == attempts.c.job_id) & (jobs.c.attempt == attempts.c.number))
+    .where(jobs.c.id.in_(bindparam("of_ids", expanding=True)))
+)
 
 
 def unknown_job(job_id: str) -> RequestError:
@@ -36,7 +60,7 @@ def require_job(connection: Connection, job_id: str) -> None:
 
 def read_job(connection: Connection, job_id: str) -> Job:
     """Raises RequestError(UNKNOWN_JOB)."""
-    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).first()
+    row = connection.execute(_JOB, {"of_id": job_id}).first()
     if row is None:
         raise unknown_job(job_id)
     return rows.job(row)
@@ -63,9 +87,12 @@ class Jobs:
             return Acceptance(_insert_job(connection, job, events))
 
         try:
-            return self._database.write(work)
+            accepted = self._database.write(work)
         except ConflictError as error:
             raise ConflictError(f"there is a job {job.id!r} already") from error
+        if not accepted.repeated:
+            _tell(job, events)
+        return accepted
 
     def job(self, job_id: str) -> Job:
         """Raises RequestError(UNKNOWN_JOB)."""
@@ -88,10 +115,29 @@ class Jobs:
             )
         )
 
+    def state_counts(self) -> Sequence[StateCount]:
+        """One entry for each state that some job is in."""
+        columns = (jobs.c.state, func.count(), func.min(jobs.c.submitted_at))
+        statement = select(*columns).group_by(jobs.c.state)
+        return self._database.read(
+            lambda connection: [StateCount(*row) for row in connection.execute(statement)]
+        )
+
     def attempts(self, job_id: str) -> Sequence[Attempt]:
         """All attempts of a job, oldest first."""
-        statement = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.number)
-        return self._attempts(statement)
+        return self._attempts(_OF_JOB, {"of_id": job_id})
+
+    def newest_attempts(self, job_ids: Sequence[str]) -> Mapping[str, Attempt]:
+        """The newest attempt of each of these jobs that has one."""
+
+        def work(connection: Connection) -> dict[str, Attempt]:
+            return {
+                row.job_id: rows.attempt(row)
+                for portion in in_portions(job_ids)
+                for row in connection.execute(_NEWEST, {"of_ids": portion})
+            }
+
+        return self._database.read(work)
 
     def attempts_in(
         self, phases: Collection[Phase], *, cluster: str | None = None
@@ -108,7 +154,7 @@ class Jobs:
         statement = (
             select(attempts.c.cluster, jobs.c.owner, func.count())
             .join(jobs, jobs.c.id == attempts.c.job_id)
-            .where(attempts.c.phase.in_(_LIVE))
+            .where(attempts.c.phase.in_(LIVE_PHASES))
             .group_by(attempts.c.cluster, jobs.c.owner)
         )
         return self._database.read(
@@ -130,19 +176,31 @@ class Jobs:
 
     def attempt_by_tag(self, tag: str) -> Attempt | None:
         """The attempt with this tag, if any."""
-        found = self._attempts(select(attempts).where(attempts.c.tag == tag))
+        found = self._attempts(_BY_TAG, {"of_tag": tag})
         return found[0] if found else None
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Job | None]:
         """See ``grms.broker.ports.store.JobStore``."""
         if not changes:
             return []
-        return self._database.write(lambda connection: apply_changes(connection, changes))
+        applied = self._database.write(lambda connection: apply_changes(connection, changes))
+        for change, job in zip(changes, applied, strict=True):
+            if job is not None:
+                _tell(job, change.events)
+        return applied
 
-    def _attempts(self, statement: Select[Any]) -> list[Attempt]:
+    def _attempts(
+        self, statement: Select[Any], values: Mapping[str, Any] | None = None
+    ) -> list[Attempt]:
         return self._database.read(
-            lambda connection: [rows.attempt(row) for row in connection.execute(statement)]
+            lambda connection: [rows.attempt(row) for row in connection.execute(statement, values)]
         )
+
+
+def _tell(job: Job, happened: Sequence[NewEvent]) -> None:
+    for event in happened:
+        if event.kind in (EventKind.ACCEPTED, EventKind.STATE):
+            log.info("%s %s %s", job.id, event.data.get("to"), " ".join(event.text.split()))
 
 
 def _take_key(connection: Connection, job: Job, key: str, digest: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, or_, select, update
 
+from grms.broker.ports.store import Lease
 from grms.store.database import Database, insert, inserted
 from grms.store.schema import jobs, leases
 
@@ -36,6 +37,13 @@ class Leases:
         """Give a lease back; nothing happens if ``owner`` does not hold it."""
         statement = delete(leases).where(leases.c.name == name, leases.c.owner == owner)
         self._database.write(lambda connection: connection.execute(statement) and None)
+
+    def leases(self) -> Sequence[Lease]:
+        """All named leases by name, run out or not."""
+        statement = select(leases.c.name, leases.c.owner, leases.c.until).order_by(leases.c.name)
+        return self._database.read(
+            lambda connection: [Lease(*row) for row in connection.execute(statement)]
+        )
 
     def lease_owners(self) -> Collection[str]:
         """Whoever holds a lease on a job or a name, expired ones included."""

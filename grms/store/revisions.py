@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from grms.errors import StoreError
 from grms.store.database import database_url, make_engine, place_of, set_wal, sqlite_file, writing
 from grms.store.faults import telling
+from grms.store.migrations import HEAD
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 
 def _config() -> Config:
+    """Alembic takes 11 MB; a database that is up to date, the usual case, does without it."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option(
         "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
@@ -24,13 +29,10 @@ def _config() -> Config:
     return config
 
 
-def head() -> str:
-    """The revision this GRMS writes."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
-
-
 def known() -> frozenset[str]:
     """All revisions this GRMS can read or bring up to date."""
+    from alembic.script import ScriptDirectory
+
     scripts = ScriptDirectory.from_config(_config())
     return frozenset(script.revision for script in scripts.walk_revisions())
 
@@ -51,10 +53,10 @@ def revision_of(connection: Connection) -> str | None:
             )
         return None
     found = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    if found is not None and found not in known():
+    if found not in (None, HEAD) and found not in known():
         raise StoreError(
             f"the database {place} is of revision {found}, which this GRMS does not know "
-            f"(it knows up to {head()}); install the newer GRMS again, or restore the backup "
+            f"(it knows up to {HEAD}); install the newer GRMS again, or restore the backup "
             "made before the upgrade. Nothing was changed",
             transient=False,
         )
@@ -81,7 +83,7 @@ def migrate(url: str, *, create: bool = True) -> str:
     Services that start together wait for each other. Raises ConfigError and StoreError.
     """
     with opened(url, create=create) as engine:
-        newest = head()
+        newest = HEAD
         with engine.connect() as connection:
             found = revision_of(connection)
         if found != newest and not create:
@@ -95,6 +97,8 @@ def migrate(url: str, *, create: bool = True) -> str:
         if found != newest:
             with writing(engine) as connection:
                 revision_of(connection)  # again, now that nobody else can change it
+                from alembic import command
+
                 config = _config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")

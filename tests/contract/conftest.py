@@ -31,11 +31,3 @@ def site(
     finally:
         manager.__exit__(None, None, None)
         entered.transport.close()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Nobody shall take a simulator for the system."""
-    simulated = [name for name in _sites() if name.endswith("_sim")]
-    terminalreporter.write_line(
-        f"{', '.join(simulated)}: simulators that speak as the systems were heard to speak"
-    )

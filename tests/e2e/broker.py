@@ -63,13 +63,13 @@ class Broker:
             self.command(*words), env=self.env, text=True, capture_output=True, check=check
         )
 
-    def start(self) -> None:
-        """Start, and return when it answers."""
+    def start(self, *words: str) -> None:
+        """Start ``grms-server serve`` with ``words``, and return when it answers."""
         address = self.data / "address"
         address.unlink(missing_ok=True)
         with (self.place / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                self.command("serve"),
+                self.command("serve", *words),
                 env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

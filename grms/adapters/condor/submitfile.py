@@ -36,9 +36,6 @@ PREPARATIONS = (
     "export PATH HOME",
 )
 
-#: The wrapper enforces the limit and reports it; HTCondor's own comes this much later (seconds).
-_WALL_MARGIN = 60
-
 #: A second start of an attempt is forbidden, whatever happened to its machine.
 _STARTED_NEVER = "(MY.NumJobStarts =?= undefined || MY.NumJobStarts == 0)"
 
@@ -74,7 +71,7 @@ def render(submission: Submission, requirements: str = "") -> str:
     if submission.memory is not None:
         lines.append(f"request_memory = {submission.memory}")
     if submission.wall is not None:
-        lines.append(f"allowed_job_duration = {submission.wall + _WALL_MARGIN}")
+        lines.append(f"allowed_job_duration = {submission.wall}")
     if submission.project:
         lines.append(f"My.ProjectName = {_plain(classad(submission.project))}")
     if submission.hold:

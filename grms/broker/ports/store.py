@@ -49,6 +49,24 @@ class Acceptance:
     repeated: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    """How many jobs are in ``state``, and when the oldest of them was submitted."""
+
+    state: JobState
+    count: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who holds a named lease, and until when without a sign of life."""
+
+    name: str
+    owner: str
+    until: datetime
+
+
 class JobStore(Protocol):
     """Jobs, attempts, events and wishes."""
 
@@ -70,8 +88,16 @@ class JobStore(Protocol):
     def jobs(self, query: JobQuery) -> Sequence[Job]: ...
     def job_ids(self, query: JobQuery) -> Sequence[str]: ...
 
+    def state_counts(self) -> Sequence[StateCount]:
+        """One entry for each state that some job is in."""
+        ...
+
     def attempts(self, job_id: str) -> Sequence[Attempt]:
         """All attempts of a job, oldest first."""
+        ...
+
+    def newest_attempts(self, job_ids: Sequence[str]) -> Mapping[str, Attempt]:
+        """The newest attempt of each of these jobs that has one."""
         ...
 
     def attempts_in(
@@ -106,10 +132,12 @@ class JobStore(Protocol):
         limit: int,
         *,
         wished: bool = False,
+        in_turn: bool = False,
     ) -> Sequence[Job]:
         """Lease jobs that nobody holds and that are due, or have a new wish; longest due first.
 
-        ``wished``: only those with an open wish. Nothing is written when nothing is found.
+        ``wished``: only those with an open wish. ``in_turn``: their owners take turns, whoever has
+        the fewest live attempts first. Nothing is written when nothing is found.
         """
         ...
 
@@ -212,6 +240,10 @@ class LeaseStore(Protocol):
         ...
 
     def release(self, name: str, owner: str) -> None: ...
+
+    def leases(self) -> Sequence[Lease]:
+        """All named leases by name, run out or not."""
+        ...
 
     def lease_owners(self) -> Collection[str]:
         """Whoever holds a lease on a job or a name, expired ones included."""

@@ -14,6 +14,7 @@ from grms.broker.ports.sites import Site
 from grms.broker.records import Attempt, Job, Json, Wish, WishKind
 from grms.broker.rounds.asking import LOOK, ask, was_asked
 from grms.broker.rounds.placing import place_at
+from grms.broker.rounds.weighing import Scales
 from grms.broker.steps.save import save
 from grms.errors import GrmsError
 
@@ -81,12 +82,14 @@ def better_place(
     description = edges.description(wanted.description)
     here = attempt.cluster if attempt else ""
     verdicts = tuple(
-        matching.examine(description, cluster, measured.get(name), owner=job.owner, now=now)
-        for name, cluster in clusters.items()
-        if name != here and not (name in measured and not measured[name].ok)
+        verdict
+        for verdict in matching.Matcher(clusters, measured.values(), now).verdicts(
+            description, job.owner
+        )
+        if verdict.cluster != here
     )
-    live: dict[str, int] = {}
-    for (name, _owner), count in edges.store.live_counts().items():
+    counts, live = edges.store.live_counts(), dict[str, int]()
+    for (name, _owner), count in counts.items():
         live[name] = live.get(name, 0) + count
     if not text and here in clusters:
         loads = checkpointing.standing(clusters, measured, live)
@@ -99,7 +102,8 @@ def better_place(
                 present, (clusters[verdict.cluster], with_it[verdict.cluster])
             )
         )
-    chosen = list(scheduling.assign([scheduling.Waiting(wanted, verdicts)], clusters, live))
+    waiting = [Scales(edges.stager, clusters, edges.now).weigh(wanted, description, verdicts)]
+    chosen = scheduling.assign(waiting, clusters, counts, measured, edges.policy)
     if chosen:
         return chosen[0]
     reasons = "; ".join(

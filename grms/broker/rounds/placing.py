@@ -10,16 +10,19 @@ from grms.broker.draft import Draft
 from grms.broker.edges import Edges
 from grms.broker.lifecycle import RequestStatus, Trigger, is_moving
 from grms.broker.records import Attempt, Cluster, Job
+from grms.broker.rounds.weighing import Scales
 from grms.errors import DescriptionError, ErrorCode, GrmsError
 
 _LONGEST_WAIT = 30.0
+#: Clusters whose reasons go into one text; ``explain`` has them all.
+_MOST_TOLD = 20
 
 
 def free_slots(edges: Edges, most: int) -> int:
     """How many jobs could be placed now, at most ``most``: there is no use in claiming more."""
     live = edges.store.live_counts()
     total = 0
-    for cluster in edges.store.clusters():
+    for cluster in edges.clusters().values():
         if cluster.drained:
             continue
         limit = cluster.limits.max_jobs
@@ -35,6 +38,8 @@ def place(edges: Edges, jobs: Sequence[Job]) -> int:
     clusters = edges.clusters()
     now = edges.now()
     measured = {item.cluster: item for item in edges.store.measured()}
+    matcher = matching.Matcher(clusters, measured.values(), now)
+    scales = Scales(edges.stager, clusters, edges.now)
     drafts, waiting = [], []
     for job in jobs:
         try:
@@ -42,24 +47,19 @@ def place(edges: Edges, jobs: Sequence[Job]) -> int:
         except DescriptionError as error:
             drafts.append(Draft(job, now).fail(error))
             continue
-        verdicts = tuple(
-            matching.examine(description, cluster, measured.get(name), owner=job.owner, now=now)
-            for name, cluster in clusters.items()
-        )
+        verdicts = matcher.verdicts(description, job.owner)
         if clusters and not any(verdict.may_fit_later for verdict in verdicts):
             drafts.append(Draft(job, now).fail(_nowhere(verdicts)))
         else:
-            waiting.append(scheduling.Waiting(job, _elsewhere(edges, job, verdicts)))
-    live: dict[str, int] = {}
-    for (name, _owner), count in edges.store.live_counts().items():
-        live[name] = live.get(name, 0) + count
-    assignments = scheduling.assign(waiting, clusters, live)
+            waiting.append(scales.weigh(job, description, _elsewhere(edges, job, verdicts)))
+    live = edges.store.live_counts()
+    assignments = scheduling.assign(waiting, clusters, live, measured, edges.policy)
     drafts += [
         place_at(edges, Draft(chosen.job, now), chosen, clusters[chosen.verdict.cluster])
         for chosen in assignments
     ]
     placed = {chosen.job.id for chosen in assignments}
-    drafts += [_later(edges, item.job) for item in waiting if item.job.id not in placed]
+    drafts += [_later(edges, item) for item in waiting if item.job.id not in placed]
     edges.apply(drafts)
     return len(placed)
 
@@ -84,7 +84,7 @@ def place_at(edges: Edges, draft: Draft, chosen: scheduling.Assignment, cluster:
         number=number,
         cluster=cluster.name,
         tag=layout.tag(job.id, number),
-        directory=layout.Layout(cluster.workdir).attempt(job.id, number),
+        directory=layout.Layout.of(cluster.workdir, job.account).attempt(job.id, number),
         description=job.description,
         created_at=now,
         account=job.account,
@@ -97,14 +97,33 @@ def place_at(edges: Edges, draft: Draft, chosen: scheduling.Assignment, cluster:
     return draft.go(Trigger.PLACED, RequestStatus.TASK_RESOURCE_DONE, text).due()
 
 
-def _later(edges: Edges, job: Job) -> Draft:
+def _later(edges: Edges, item: scheduling.Waiting) -> Draft:
+    """Passed over: the story says why the first time, ``explain`` says it at any time."""
+    job = item.job
     draft = Draft(job, edges.now())
+    if job.tries == 0:
+        draft.note(f"waits: {_why(item.verdicts)}")
     pause = min(_LONGEST_WAIT, 1.0 + job.tries)
     return draft.set(tries=job.tries + 1).due(pause)
 
 
+def _why(verdicts: Sequence[matching.Verdict]) -> str:
+    if not verdicts:
+        return "no cluster is registered"
+    if any(verdict.fits for verdict in verdicts):
+        return "every cluster that fits is full"
+    return _reasons([verdict for verdict in verdicts if verdict.may_fit_later])
+
+
+def _reasons(verdicts: Sequence[matching.Verdict]) -> str:
+    told = [f"{v.contact}: {', '.join(map(str, v.refusals))}" for v in verdicts[:_MOST_TOLD]]
+    if len(verdicts) > _MOST_TOLD:
+        told.append(f"and {len(verdicts) - _MOST_TOLD} more clusters")
+    return "; ".join(told)
+
+
 def _nowhere(verdicts: Sequence[matching.Verdict]) -> GrmsError:
-    reasons = "; ".join(
-        f"{verdict.contact}: {', '.join(map(str, verdict.refusals))}" for verdict in verdicts
+    nearest = sorted(verdicts, key=lambda verdict: verdict.distance)
+    return GrmsError(
+        f"no cluster can ever run this job: {_reasons(nearest)}", code=ErrorCode.NO_RESOURCE
     )
-    return GrmsError(f"no cluster can ever run this job: {reasons}", code=ErrorCode.NO_RESOURCE)

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 from grms.broker.edges import Edges
 from grms.broker.ports.sites import Site
-from grms.broker.records import ON_RESOURCE, Cluster, Measured
+from grms.broker.records import ON_RESOURCE, Cluster
+from grms.broker.rounds.probing import probe
 from grms.broker.rounds.tracking import ask_queue, read_inbox
 from grms.errors import GrmsError
 
@@ -156,21 +157,15 @@ class Watch:
                 self._edges.store.put_measured(probe(self._edges, cluster))
         self._wake()
 
-
-def probe(edges: Edges, cluster: Cluster) -> Measured:
-    """Measure one cluster; ``ok`` is False, with the reason, when it does not answer."""
-    try:
-        site = edges.sites.site(cluster, "")
-        commands = list(site.adapter.probe_commands())
-        facts = site.adapter.parse_probe(site.transport.run_many(commands))
-    except GrmsError as error:
-        return Measured(cluster.name, edges.now(), ok=False, error=error.message)
-    return Measured(
-        cluster=cluster.name,
-        at=edges.now(),
-        free_cpus=facts.free_cpus,
-        free_memory=facts.free_memory,
-        waiting=facts.waiting,
-        running=facts.running,
-        total_cpus=facts.total_cpus,
-    )
+    def probe_lost(self) -> None:
+        """Look again, soon, at the clusters that did not answer: they get no jobs meanwhile."""
+        lost = {item.cluster for item in self._edges.store.measured() if not item.ok}
+        found = [
+            probe(self._edges, cluster)
+            for name, cluster in self._edges.clusters().items()
+            if name in lost and not cluster.drained
+        ]
+        for measured in found:
+            self._edges.store.put_measured(measured)
+        if any(measured.ok for measured in found):
+            self._wake()

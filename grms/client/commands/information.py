@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from grms.client import documents, output
+from grms.client.api import Client
 from grms.client.commands import operands
+from grms.client.errors import BadAnswerError
 from grms.client.group import Command
+from grms.client.model import JobInfo, Verdict
 from grms.client.session import Session, examples, json_flag, pass_session
 
 SECTION = "Information"
@@ -25,10 +30,28 @@ SECTION = "Information"
 @json_flag
 @pass_session
 def info(session: Session, job: str) -> None:
-    """Print what the broker knows of a job now."""
+    """Print what the broker knows of a job now; of a waiting one also what each cluster says."""
     with session.client() as client:
         found = client.info(job)
-    session.say(output.info_lines(found, session.screen_colour()), found)
+        verdicts = _why_it_waits(client, found)
+    lines = output.info_lines(found, session.screen_colour())
+    if not verdicts:
+        session.say(lines, found)
+        return
+    session.say(
+        [*lines, "Clusters:", *(f"  {line}" for line in output.verdict_lines(verdicts))],
+        {**output.plain(found), "clusters": verdicts},
+    )
+
+
+def _why_it_waits(client: Client, found: JobInfo) -> Sequence[Verdict]:
+    """Nothing for a job that is on its way, or where the broker is too old to explain."""
+    if found.state != "QUEUED":
+        return ()
+    try:
+        return client.explain_job(found.job_id)
+    except BadAnswerError:
+        return ()
 
 
 @click.command(
@@ -38,14 +61,30 @@ def info(session: Session, job: str) -> None:
     epilog=examples(
         "grms-client history 1305550554579_render_5366",
         "grms-client history --json 1305550554579_render_5366 | jq -r '.history[].hostName'",
+        "grms-client history --events 1305550554579_render_5366",
     ),
 )
 @operands.job
+@click.option("--events", is_flag=True, help="Print the whole story instead, proofs included.")
+@click.option(
+    "--after",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="NUMBER",
+    help="With --events: only what came after this event.",
+)
 @json_flag
 @pass_session
-def history(session: Session, job: str) -> None:
-    """Print the runs of a job, oldest first; a moved or repeated job has several."""
+def history(session: Session, job: str, events: bool, after: int) -> None:
+    """Print the runs of a job, oldest first; a moved or repeated job has several.
+
+    With --events: one line for all that happened, with its number, time and kind.
+    """
     with session.client() as client:
+        if events:
+            story = client.events(job, after=after)
+            session.say(output.event_lines(story), {"jobId": job, "events": story})
+            return
         entries = client.history(job)
     lines = output.history_lines(entries) if entries else []
     session.say(lines, {"jobId": job, "history": entries})
@@ -55,18 +94,28 @@ def history(session: Session, job: str) -> None:
     "resources",
     cls=Command,
     section=SECTION,
-    epilog=examples("grms-client resources job.xml", "grms-client resources - < job.xml | head -1"),
+    epilog=examples(
+        "grms-client resources job.xml",
+        "grms-client resources - < job.xml | head -1",
+        "grms-client resources --explain job.xml",
+    ),
 )
 @operands.description
+@click.option("--explain", is_flag=True, help="Print every cluster, and what does not fit there.")
 @json_flag
 @pass_session
-def resources(session: Session, file: str) -> None:
+def resources(session: Session, file: str, explain: bool) -> None:
     """Print the contacts of the resources that fit FILE, the best first.
 
-    FILE is written like a job; only its requirements matter.
+    FILE is written like a job; only its requirements matter. With --explain each cluster says
+    which requirement refuses, its own value, and the smallest change that would make it fit.
     """
     text = documents.read(file)
     with session.client() as client:
+        if explain:
+            verdicts = client.explain(text)
+            session.say(output.verdict_lines(verdicts), {"clusters": verdicts})
+            return
         contacts = client.resources(text)
     session.say(map(output.clean, contacts), {"resources": contacts})
 

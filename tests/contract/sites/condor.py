@@ -7,13 +7,13 @@ that is up already.
 from __future__ import annotations
 
 import os
-import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sites.site import Site, Unavailable, make_site
+from testbed_systems import bring_up
 
 from grms.adapters.condor import Condor
 from grms.broker.ports.batch import CommandResult
@@ -21,7 +21,6 @@ from grms.broker.ports.transport import Transport
 from grms.transport.account import AccountTransport
 from grms.transport.local import LocalTransport
 
-UP = Path(__file__).parents[3] / "testbed" / "condor-up"
 PREFIX = Path(os.environ.get("GRMS_CONDOR_PREFIX", "/opt/grms-condor"))
 PYTHON = "/usr/bin/python3"
 
@@ -58,8 +57,5 @@ def _transport() -> Transport:
         if not (PREFIX / "bin" / "condor_q").exists():
             raise Unavailable("run testbed/condor-up as root first")
         return LocalTransport()
-    done = subprocess.run([UP], stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode == 3:
-        raise Unavailable(done.stderr.strip().splitlines()[-1])
-    assert done.returncode == 0, done.stderr
+    bring_up("condor")
     return AccountTransport("grid", python=PYTHON)

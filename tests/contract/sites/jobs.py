@@ -181,7 +181,7 @@ def act(verb: str, *jobs: Job) -> None:
     command: Command = getattr(site.adapter, f"{verb}_command")(ids)
     result: CommandResult = site.transport.run(command)
     outcomes = site.adapter.parse_outcome(verb, ids, result)
-    assert all(outcomes[identity].ok for identity in ids), (outcomes, result)
+    assert all(outcomes[identity].ok for identity in ids), f"{outcomes} {result}"
 
 
 def alive(site: Site, pid: int) -> bool:

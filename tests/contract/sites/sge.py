@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sites.debian import bring_up, workdir
+from sites.debian import workdir
 from sites.site import Site, make_site
+from testbed_systems import bring_up
 
 from grms.adapters.sge import Sge
 from grms.broker.ports.batch import CommandResult
@@ -23,7 +24,7 @@ _STRANGE = b"""<?xml version='1.0'?>
 @contextmanager
 def site(scratch: Path) -> Iterator[Site]:
     """``testbed/sge-up``; user grid."""
-    bring_up("sge-up")
+    bring_up("sge")
     with workdir("grid") as place:
         yield make_site(
             "sge",

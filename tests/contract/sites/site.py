@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from testbed_systems import Unavailable
+
 from grms.adapters.base import PYTHON, WRAPPER
 from grms.broker.layout import Layout
 from grms.broker.ports.batch import AdapterFactory, BatchAdapter, CommandResult
@@ -17,9 +19,7 @@ from grms.broker.ports.transport import Transport
 from grms.broker.records import Cluster
 from grms.jobside.bundle import program
 
-
-class Unavailable(Exception):  # noqa: N818 - reads as it is raised
-    """This machine cannot have the batch system; the text says why."""
+__all__ = ["Site", "Unavailable", "make_site"]
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sites.debian import bring_up, workdir
+from sites.debian import workdir
 from sites.site import Site, make_site
+from testbed_systems import bring_up
 
 from grms.adapters.slurm import Slurm
 from grms.broker.ports.batch import CommandResult
@@ -17,7 +18,7 @@ from grms.transport.account import AccountTransport
 @contextmanager
 def site(scratch: Path) -> Iterator[Site]:
     """``testbed/slurm-up``; user grid."""
-    bring_up("slurm-up")
+    bring_up("slurm")
     row = "\x1f".join(("4711", "LEVITATING", "None", "1795174187", "N/A", "N/A", "gstrange"))
     with workdir("grid") as place:
         yield make_site(

@@ -6,7 +6,7 @@ import pytest
 from store_cases import NOW, later, make_attempt, make_event, make_job
 
 from grms.broker.lifecycle import LIVE, JobState
-from grms.broker.ports.store import JobQuery, Store
+from grms.broker.ports.store import JobQuery, StateCount, Store
 from grms.broker.records import (
     Change,
     EventKind,
@@ -31,6 +31,31 @@ def claim(store, owner="e1", now=NOW, limit=100):
 def test_it_is_a_store(store):
     as_port: Store = store
     assert as_port.jobs(JobQuery()) == []
+
+
+def test_jobs_are_counted_by_state_with_the_oldest_submission(store):
+    store.accept(make_job("j1"), [])
+    store.accept(replace(make_job("j2"), submitted_at=later(-5)), [])
+    store.accept(make_job("j3"), [])
+    store.apply([Change(replace(store.job("j3"), state=JobState.RUNNING))])
+    counts = sorted(store.state_counts(), key=lambda item: item.count)
+    assert counts == [
+        StateCount(JobState.RUNNING, 1, NOW),
+        StateCount(JobState.QUEUED, 2, later(-5)),
+    ]
+
+
+def test_each_change_of_state_is_one_line_in_the_log_once_it_is_stored(store, caplog):
+    caplog.set_level("INFO", "grms.jobs")
+    told = replace(make_event("from\nAnn", EventKind.ACCEPTED), data={"to": "QUEUED"})
+    first = store.accept(make_job("j1"), [told], key="k", digest="d").job
+    store.accept(make_job("j2"), [told], key="k", digest="d")
+    moved = replace(make_event("placed", EventKind.STATE), data={"to": "PREPROCESSING"})
+    change = Change(replace(first, state=JobState.PREPROCESSING), events=(moved, make_event()))
+    assert store.apply([change])[0] is not None
+    assert store.apply([change]) == [None]
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines == ["j1 QUEUED from Ann", "j1 PREPROCESSING placed"]
 
 
 class TestAccept:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from grms.broker.ports.store import JobQuery
 from grms.errors import StoreError
 from grms.store import check, migrate, open_store
-from grms.store.revisions import head
+from grms.store.migrations import HEAD
 from grms.store.schema import metadata
 
 
@@ -24,7 +24,7 @@ def test_the_migrated_tables_are_those_of_the_schema(store):
 
 
 def test_migrating_again_changes_nothing(url):
-    assert migrate(url) == migrate(url) == head()
+    assert migrate(url) == migrate(url) == HEAD
 
 
 def test_a_healthy_database_has_only_good_findings(url, store):

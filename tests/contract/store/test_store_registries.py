@@ -6,6 +6,7 @@ import pytest
 from store_cases import NOW, later, make_attempt, make_job
 
 from grms.broker.lifecycle import JobState
+from grms.broker.ports.store import Lease
 from grms.broker.records import (
     ApplicationAccess,
     Change,
@@ -147,6 +148,11 @@ class TestLeases:
         assert store.lease("round", "e1", NOW, later(10))
         assert store.lease("round", "e1", later(1), later(20))
         assert not store.lease("round", "e2", later(19), later(99))
+
+    def test_all_holders_are_listed_by_name(self, store):
+        store.lease("b", "e2", NOW, later(5))
+        store.lease("a", "e1", NOW, later(10))
+        assert store.leases() == [Lease("a", "e1", later(10)), Lease("b", "e2", later(5))]
         assert store.lease("other", "e2", later(19), later(99))
         assert store.lease("round", "e2", later(20), later(99))
 

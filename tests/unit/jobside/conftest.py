@@ -7,17 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from execution_host import Host
-
-OLDEST = Path("/root/.pyenv/versions/3.6.15/bin/python3")
+from execution_host import Host, oldest_python
 
 
 def _python(which: str) -> str:
     if which == "here":
         return sys.executable
-    if not OLDEST.exists():
+    oldest = oldest_python()
+    if oldest is None:
         pytest.skip("no Python 3.6, the oldest that execution hosts may have, on this machine")
-    return str(OLDEST)
+    return oldest
 
 
 @pytest.fixture

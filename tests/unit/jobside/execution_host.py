@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +14,12 @@ from typing import Any
 
 from grms.broker.layout import Layout, control, tag, work
 from grms.jobside.bundle import program
+
+
+def oldest_python() -> str | None:
+    """A Python 3.6, under pyenv (whose shims may not work) or on the PATH; None: there is none."""
+    kept = sorted(Path.home().glob(".pyenv/versions/3.6.*/bin/python3"))
+    return str(kept[-1]) if kept else shutil.which("python3.6")
 
 
 def wait_for(probe: Callable[[], Any], what: str) -> Any:

@@ -7,14 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from execution_host import oldest_python
 
 from grms.jobside import helper, trees
 from grms.transport.channels import program, starter
-
-OLD = Path("/root/.pyenv/versions/3.6.15/bin/python3")
 
 
 class Session:
@@ -43,13 +41,10 @@ class Session:
 
 
 def pythons():
-    try:
-        found = OLD.is_file()
-    except OSError:
-        found = False
-    reason = "there is no Python 3.6 here"
+    oldest = oldest_python()
+    missing = pytest.mark.skipif(oldest is None, reason="there is no Python 3.6 here")
     yield pytest.param(sys.executable, id="ours")
-    yield pytest.param(OLD, id="3.6", marks=pytest.mark.skipif(not found, reason=reason))
+    yield pytest.param(oldest, id="3.6", marks=missing)
 
 
 @pytest.fixture(params=pythons())

@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+from alembic.script import ScriptDirectory
+
+from grms.store import migrations
 from grms.store.schema import metadata
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "store.md"
@@ -17,3 +20,8 @@ def test_every_column_is_documented_in_order():
     assert documented == {
         name: [column.name for column in table.columns] for name, table in metadata.tables.items()
     }
+
+
+def test_the_newest_revision_is_the_one_the_code_names():
+    scripts = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert scripts.get_current_head() == migrations.HEAD

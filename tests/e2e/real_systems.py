@@ -1,0 +1,193 @@
+"""The clusters of the tests on real systems: how each is declared and what it can do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from broker import Broker
+from testbed_systems import TESTBED, Unavailable, bring_up
+
+ACCOUNT = "grid"
+_SLURM_CLOSED = f"grmsclosed{os.getpid()}"
+_CONDOR = Path("/opt/grms-condor")
+
+
+@dataclass(frozen=True)
+class System:
+    """One batch system as a cluster of the broker.
+
+    ``suspends``: a running job can be suspended in place. ``closed`` is what a job adds to its
+    resource (or its count) so that it waits for ever; "" where nothing ever waits. ``pid_file``
+    and ``comm`` name the daemon that ``restart`` kills.
+    """
+
+    name: str
+    batch: str
+    suspends: bool = True
+    real: bool = True
+    closed: str = ""
+    closed_count: int = 1
+    pid_file: str = ""
+    comm: str = ""
+
+    def resource(self, extra: str = "") -> str:
+        """The requirement that sends a job to this cluster."""
+        return f"<resource><hostname>{self.name}-host</hostname>{extra}</resource>"
+
+
+SYSTEMS = {
+    system.name: system
+    for system in (
+        System(
+            "slurm",
+            "slurm",
+            suspends=False,
+            closed=f"<queue>{_SLURM_CLOSED}</queue>",
+            pid_file="/run/slurm/slurmctld.pid",
+            comm="slurmctld",
+        ),
+        System(
+            "sge",
+            "sge",
+            closed_count=16,
+            pid_file="/var/spool/gridengine/qmaster/qmaster.pid",
+            comm="sge_qmaster",
+        ),
+        System("condor", "condor", closed_count=64, comm="condor_schedd"),
+        System("ssh", "fork"),
+        System("pbs_sim", "pbs", real=False, closed_count=64),
+        System("lsf_sim", "lsf", real=False, closed_count=64),
+    )
+}
+
+
+@dataclass
+class Grid:
+    """A broker with all systems that this machine has, and a directory that jobs may write to."""
+
+    broker: Broker
+    scratch: Path
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+@contextmanager
+def grid(place: Path) -> Iterator[Grid]:
+    """Bring up what can be had, and a broker that knows it."""
+    with ExitStack() as stack:
+        scratch = Path(tempfile.mkdtemp(prefix="grms-real-"))
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        scratch.chmod(0o1777)
+        missing: dict[str, str] = {}
+        tables = []
+        for name in SYSTEMS:
+            try:
+                tables.append(_table(name, stack, scratch))
+            except Unavailable as reason:
+                missing[name] = str(reason)
+        clusters = place / "clusters.toml"
+        clusters.write_text("\n".join(tables), "utf-8")
+        broker = Broker(
+            place,
+            {"GRMS_CLUSTERS_FILE": str(clusters), "GRMS_FILE_ROOTS": str(scratch)},
+        )
+        added = broker.run("user", "add", "alice", "--account", ACCOUNT)
+        broker.token = added.stdout.strip()
+        broker.start()
+        stack.callback(broker.stop)
+        yield Grid(broker, scratch, missing)
+
+
+def _table(name: str, stack: ExitStack, scratch: Path) -> str:
+    system = SYSTEMS[name]
+    workdir = scratch / f"work-{name}"
+    workdir.mkdir()
+    workdir.chmod(0o1777)
+    transport, options = _MADE[name](stack, scratch)
+    lines = [
+        f"[cluster.{name}]",
+        f'batch = "{system.batch}"',
+        f'host = "{name}-host"',
+        f'transport = "{transport}"',
+        f'workdir = "{workdir}"',
+        f"[cluster.{name}.options]",
+        *(f'{key} = "{value}"' for key, value in options.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _slurm(stack: ExitStack, _: Path) -> tuple[str, Mapping[str, str]]:
+    bring_up("slurm")
+    close_partition()
+    stack.callback(_quietly, "scontrol", "delete", f"partitionname={_SLURM_CLOSED}")
+    return "local+sudo", {}
+
+
+def close_partition() -> None:
+    """A partition that starts nothing; a restart of slurmctld may forget it."""
+    _quietly("scontrol", "create", f"partitionname={_SLURM_CLOSED}", "nodes=n1", "state=down")
+
+
+def _sge(_: ExitStack, __: Path) -> tuple[str, Mapping[str, str]]:
+    bring_up("sge")
+    return "local+sudo", {}
+
+
+def _condor(_: ExitStack, __: Path) -> tuple[str, Mapping[str, str]]:
+    bring_up("condor")
+    return "local+sudo", {
+        "bin": str(_CONDOR / "bin"),
+        "condor_config": str(_CONDOR / "condor_config"),
+    }
+
+
+def _ssh(stack: ExitStack, scratch: Path) -> tuple[str, Mapping[str, str]]:
+    directory = scratch / "sshd"
+    environment = os.environ | {"SSHD_ACCOUNT": ACCOUNT}
+    done = subprocess.run(
+        [TESTBED / "sshd-up", directory],
+        env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    if done.returncode == 3:
+        raise Unavailable(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    stack.callback(_quietly, str(TESTBED / "sshd-down"), str(directory))
+    lines = (line.removeprefix("export ") for line in done.stdout.splitlines())
+    found = dict(line.split("=", 1) for line in lines)
+    transport = f"ssh://{found['SSHD_USER']}@{found['SSHD_HOST']}:{found['SSHD_PORT']}"
+    return transport, {
+        "key_file": found["SSHD_KEY"],
+        "known_hosts": found["SSHD_KNOWN_HOSTS"],
+    }
+
+
+def _simulator(system: str, **options: str) -> Callable[..., tuple[str, Mapping[str, str]]]:
+    def make(stack: ExitStack, scratch: Path) -> tuple[str, Mapping[str, str]]:
+        program = str(TESTBED / "simulators" / f"{system}_sim.py")
+        target = scratch / system
+        subprocess.run([sys.executable, program, "--install", target], check=True, timeout=60)
+        stack.callback(_quietly, sys.executable, program, "--stop", str(target))
+        return "local", {"bin": str(target / "bin"), "python": sys.executable, **options}
+
+    return make
+
+
+def _quietly(*words: str) -> None:
+    subprocess.run(words, capture_output=True, timeout=120, check=False)
+
+
+_MADE: Mapping[str, Callable[[ExitStack, Path], tuple[str, Mapping[str, str]]]] = {
+    "slurm": _slurm,
+    "sge": _sge,
+    "condor": _condor,
+    "ssh": _ssh,
+    "pbs_sim": _simulator("pbs", suspend="yes", history="yes"),
+    "lsf_sim": _simulator("lsf", dialect="openlava"),
+}
