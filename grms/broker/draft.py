@@ -17,7 +17,7 @@ from grms.broker.records import (
     Wish,
     WishDone,
 )
-from grms.errors import ErrorCode, GrmsError
+from grms.errors import ErrorCode, GrmsError, SiteError
 
 
 class Draft:
@@ -107,10 +107,14 @@ class Draft:
         return self.due(None)
 
     def retry(self, error: GrmsError, max_tries: int) -> Draft:
-        """Try the present step again later with back-off, or fail or park the job."""
+        """Try the present step again later with back-off, or fail or park the job.
+
+        A cluster that is away is waited for, however long; what only a person can mend parks.
+        """
+        at_site = isinstance(error, SiteError)
         if not error.transient:
-            return self.fail(error)
-        if self.job.tries + 1 >= max_tries:
+            return self.fail(error, parked=at_site)
+        if self.job.tries + 1 >= max_tries and not at_site:
             reason = GrmsError(
                 f"given up after {self.job.tries + 1} tries: {error.message}",
                 code=error.code,
@@ -118,7 +122,7 @@ class Draft:
             )
             return self.fail(reason, parked=True)
         tries = self.job.tries + 1
-        pause = min(300.0, 2.0**tries)
+        pause = min(300.0, 2.0 ** min(tries, 9))
         self.job = replace(self.job, tries=tries)
         self.note(
             f"try {tries} failed, next in {pause:.0f} s: {error.message}", code=error.code.value

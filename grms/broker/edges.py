@@ -38,6 +38,8 @@ class Edges:
     settings: Settings
     policy: Policy = field(default_factory=Balanced)
     applications: Applications | None = None
+    #: The last heartbeat of wrappers that queues do not show, and when it was first seen.
+    heartbeats: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
     _descriptions: dict[str, JobDescription] = field(default_factory=dict)
     _clusters: tuple[datetime | None, dict[str, Cluster]] = field(
         default_factory=lambda: (None, {})

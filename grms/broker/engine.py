@@ -9,7 +9,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -25,7 +25,7 @@ from grms.broker.rounds.cleaning import clean
 from grms.broker.rounds.improving import improve
 from grms.broker.rounds.leaving import go_on
 from grms.broker.rounds.placing import free_slots, place
-from grms.broker.rounds.recovering import recover
+from grms.broker.rounds.recovering import ask_again, recover
 from grms.broker.rounds.submitting import submit
 from grms.broker.rounds.watching import Watch
 from grms.broker.rounds.wishing import Case, fulfil
@@ -54,16 +54,19 @@ class _Claimed:
 
 
 class Engine:
-    """One engine. ``name`` must be unique among engines of one store, and new at each start."""
+    """One engine. ``name`` must be unique among engines of one store, and new at each start.
 
-    def __init__(self, edges: Edges, name: str) -> None:
+    Its work is done in ``pool``; without one it has threads of its own.
+    """
+
+    def __init__(self, edges: Edges, name: str, pool: Executor | None = None) -> None:
         self._edges = edges
         self.name = name
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._held: set[str] = set()
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(edges.settings.workers, "grms-work")
+        self._pool = pool or ThreadPoolExecutor(edges.settings.workers, "grms-work")
         self._watch = Watch(edges, name, self._pool, self.wake)
         self._clock = BackgroundScheduler(timezone="UTC")
         #: When it last finished a turn, for whoever watches over it.
@@ -92,7 +95,7 @@ class Engine:
                 except GrmsError as error:
                     log.warning("the engine cannot work now: %s", error)
                 self.turned_at = self._edges.now()
-                self._wake.wait(self._watch.pause(_TICK))
+                self._wake.wait(self.pause(_TICK))
                 self._stopping.wait(_GATHER)  # what comes together is done together
         finally:
             self._clock.shutdown(wait=False)
@@ -113,7 +116,7 @@ class Engine:
     def _start_clock(self) -> None:
         lease = self._edges.settings.lease
         self._clock.add_job(self._renew, "interval", seconds=lease / 3)
-        self._clock.add_job(self._guard, "interval", args=[self._clean], seconds=_CLEAN_EVERY)
+        self._clock.add_job(self._guard, "interval", args=[self.clean], seconds=_CLEAN_EVERY)
         self._clock.add_job(
             self._guard,
             "interval",
@@ -140,6 +143,14 @@ class Engine:
         queued = self._claim({JobState.QUEUED}, slots, in_turn=True) if slots else []
         if queued:
             self._place(queued)
+
+    def clean(self) -> None:
+        """Clean up after the jobs that are over."""
+        clean(self._edges)
+
+    def pause(self, longest: float) -> float:
+        """Seconds until a cluster is to be looked at, at most ``longest``."""
+        return self._watch.pause(longest)
 
     def idle(self) -> bool:
         """True when nothing is under way in this process."""
@@ -185,7 +196,7 @@ class Engine:
         settled: list[_Claimed] = []
         for item in claimed:
             job, attempt = item.job, item.attempt
-            if item.wishes and job.state not in _AFTER_START:
+            if item.wishes and _may_be_carried_out(item):
                 self._do([job.id], fulfil, self._edges, Case(job, attempt, item.wishes))
             elif attempt is None:
                 self._do([job.id], self._rest, job)
@@ -248,11 +259,14 @@ class Engine:
         try:
             site = self._edges.site_of(items[0][1])
         except GrmsError as error:
-            tries = self._edges.settings.max_tries
-            now = self._edges.now()
-            self._edges.apply([Draft(job, now).retry(error, tries) for job, _ in items])
+            self._edges.apply([self._put_off(work, job, attempt, error) for job, attempt in items])
             return
         work(self._edges, site, items)
+
+    def _put_off(self, work: SiteRound, job: Job, attempt: Attempt, error: GrmsError) -> Draft:
+        if work is recover:  # it may be there: nothing is decided before it was looked up
+            return ask_again(self._edges, job, attempt, error)
+        return Draft(job, self._edges.now()).retry(error, self._edges.settings.max_tries)
 
     # -- doing --------------------------------------------------------------------------------
 
@@ -275,9 +289,6 @@ class Engine:
         if improve(self._edges):
             self.wake()
 
-    def _clean(self) -> None:
-        clean(self._edges)
-
     def _guard(self, work: Callable[[], object]) -> None:
         """An error in one piece of work never stops the others; its claim runs out by itself."""
         try:
@@ -286,3 +297,11 @@ class Engine:
             log.warning("%s", error.message, extra={"detail": error.detail})
         except Exception:
             log.exception("a defect in the engine; the work is tried again when its claim runs out")
+
+
+def _may_be_carried_out(item: _Claimed) -> bool:
+    """Wishes wait where a submission's outcome is not known, but a cancel helps to find out."""
+    if item.job.state in _AFTER_START:
+        return False
+    unknown = item.attempt is not None and item.attempt.phase is Phase.SUBMITTING
+    return not unknown or any(wish.kind is WishKind.CANCEL for wish in item.wishes)

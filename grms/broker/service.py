@@ -26,6 +26,7 @@ from grms.broker.records import (
     Job,
     JobEvent,
     NewEvent,
+    Phase,
     Principal,
     Wish,
     WishKind,
@@ -183,12 +184,16 @@ class Service(Registrations):
             )
 
     def release(self, caller: Principal, job_id: str) -> Job:
-        """Let a parked job try again from the queue."""
+        """Let a parked job try again; a program that has ended is not run a second time."""
         job = self._job(caller, "release", job_id)
         if not job.parked:
             raise StateError(f"job {job.id} is not parked")
         draft = Draft(job, self._clock.now()).clear_error()
-        draft.go(Trigger.REPLACE, RequestStatus.TASK_QUEUED, f"released by {caller.name}").due()
+        attempts, text = self._store.attempts(job.id), f"released by {caller.name}"
+        if attempts and attempts[-1].phase is Phase.ENDED:  # it is not run a second time
+            draft.go(Trigger.CORRECTED, RequestStatus.TASK_EXEC_DONE, text).due()
+        else:
+            draft.go(Trigger.REPLACE, RequestStatus.TASK_QUEUED, text).due()
         applied = self._store.apply([draft.change()])[0]
         if applied is None:
             raise ConflictError(f"job {job.id} changed meanwhile; try again")

@@ -133,16 +133,16 @@ def details(cluster: Cluster, measured: Measured | None, live: Live, now: dateti
     lines = [f"{cluster.name}: {cluster.contact}, {state(cluster, measured)}"]
     lines += _section("facts", _plain_facts(cluster))
     lines += _section("limits", _filled(_plain(cluster.limits)))
-    if measured is None:
-        return [*lines, "measured: never"]
-    told = {
-        name: f"{value} ({age(measured, now)} ago)"
-        for name, value in _filled(_figures(measured)).items()
-    }
-    lines += _section(f"measured {age(measured, now)} ago", told)
-    if not measured.ok:
-        lines.append(f"  no answer: {measured.error}")
+    lines += ["measured: never"] if measured is None else _measurement(measured, now)
     return lines + _section("live jobs", {who: str(n) for who, n in _of(cluster, live).items()})
+
+
+def _measurement(measured: Measured, now: datetime) -> list[str]:
+    old = f"{age(measured, now)} ago"
+    if not measured.ok:
+        return [f"measured: no answer {old}: {measured.error}"]
+    figures = _filled(_figures(measured))
+    return _section("measured", {name: f"{value} ({old})" for name, value in figures.items()})
 
 
 def as_json(
@@ -214,7 +214,8 @@ def _plain(value: Any) -> Any:
 
 
 def _filled(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value not in (None, "", [], {})}
+    empty: tuple[Any, ...] = (None, "", [], {})
+    return {key: item for key, item in values.items() if item not in empty and item is not False}
 
 
 def _section(title: str, values: Mapping[str, Any]) -> list[str]:

@@ -71,17 +71,7 @@ class Claims:
                 # SQLite, where a writer is alone, has no such clause.
                 .with_for_update(skip_locked=True, of=jobs)
             )
-            chosen = list(connection.scalars(due))
-            if not chosen:
-                return []
-            leased = connection.execute(
-                update(jobs)
-                .where(jobs.c.seq.in_(chosen))
-                .values(lease_owner=owner, lease_until=until, woken=False)
-                .returning(jobs)
-            )
-            by_seq = {row.seq: rows.job(row) for row in leased}
-            return [by_seq[seq] for seq in chosen]
+            return _lease(connection, list(connection.scalars(due)), owner, until)
 
         return self._database.write(work)
 
@@ -115,6 +105,20 @@ class Claims:
             lambda connection: connection.scalar(statement)
         )
         return found
+
+
+def _lease(connection: Connection, chosen: Sequence[int], owner: str, until: datetime) -> list[Job]:
+    """The chosen jobs, now the owner's, in their order."""
+    if not chosen:
+        return []
+    leased = connection.execute(
+        update(jobs)
+        .where(jobs.c.seq.in_(chosen))
+        .values(lease_owner=owner, lease_until=until, woken=False)
+        .returning(jobs)
+    )
+    by_seq = {row.seq: rows.job(row) for row in leased}
+    return [by_seq[seq] for seq in chosen]
 
 
 def _in_turn(found: Select[tuple[int]]) -> Select[tuple[int]]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from broker import Broker
+from broker import Broker, eventually
 from testbed_systems import TESTBED, Unavailable, bring_up
 
 ACCOUNT = "grid"
@@ -35,8 +36,7 @@ class System:
     real: bool = True
     closed: str = ""
     closed_count: int = 1
-    pid_file: str = ""
-    comm: str = ""
+    daemon: str = ""
 
     def resource(self, extra: str = "") -> str:
         """The requirement that sends a job to this cluster."""
@@ -51,17 +51,15 @@ SYSTEMS = {
             "slurm",
             suspends=False,
             closed=f"<queue>{_SLURM_CLOSED}</queue>",
-            pid_file="/run/slurm/slurmctld.pid",
-            comm="slurmctld",
+            daemon="slurmctld",
         ),
         System(
             "sge",
             "sge",
             closed_count=16,
-            pid_file="/var/spool/gridengine/qmaster/qmaster.pid",
-            comm="sge_qmaster",
+            daemon="sge_qmaster",
         ),
-        System("condor", "condor", closed_count=64, comm="condor_schedd"),
+        System("condor", "condor", closed_count=64, daemon="condor_schedd"),
         System("ssh", "fork"),
         System("pbs_sim", "pbs", real=False, closed_count=64),
         System("lsf_sim", "lsf", real=False, closed_count=64),
@@ -177,6 +175,31 @@ def _simulator(system: str, **options: str) -> Callable[..., tuple[str, Mapping[
         return "local", {"bin": str(target / "bin"), "python": sys.executable, **options}
 
     return make
+
+
+def kill_daemon(system: System) -> None:
+    """kill -9 to the daemon of a system of the test bed, and wait until it is gone."""
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(OSError):
+            # The kernel keeps 15 characters of a name.
+            if comm.read_text().strip() == system.daemon[:15]:
+                pid = int(comm.parent.name)
+                os.kill(pid, signal.SIGKILL)
+                eventually(lambda pid=pid: _is_gone(pid), f"{system.daemon} to die")
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def restart_daemon(system: System) -> None:
+    """Bring a killed daemon up again."""
+    bring_up(system.name)
+    if system.name == "slurm":
+        close_partition()
 
 
 def _quietly(*words: str) -> None:

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 import pytest
 from broker import eventually
 from jobs import shell_job
-from real_systems import SYSTEMS, Grid, System, grid
+from real_systems import SYSTEMS, Grid, System, grid, kill_daemon, restart_daemon
 
 from grms.broker.records import JobEvent
 from grms.store import open_store
@@ -106,7 +106,7 @@ def test_a_job_is_sent_by_the_name_of_its_batch_system(place: Place) -> None:
         job_id = client.submit(shell_job("true", resource=resource))
         assert place.wait(job_id) == "FINISHED"
         history = client.history(job_id)
-    assert history[-1].hostname == f"{place.system.name}-host"
+    assert history[-1].host_name == f"{place.system.name}-host"
 
 
 @pytest.mark.parametrize(
@@ -288,3 +288,60 @@ def test_the_example_ends_and_delivers_as_its_manifest_says(
         assert wanted.get("text", found) == found
         assert re.fullmatch(wanted.get("regex", ".*"), found, re.DOTALL), found
         assert wanted.get("holds", "") in found
+
+
+CODES = [0, 3, 0, 7]
+
+
+def _counting_jobs(place: Place, go: Path) -> list[str]:
+    """Jobs that each leave a line in the tally, wait for ``go`` and end with their own code."""
+    return [
+        place.submit(
+            f"echo {n} >> {place.files}/tally; while [ ! -e {go} ]; do sleep 0.2; done; exit {code}"
+        )
+        for n, code in enumerate(CODES)
+    ]
+
+
+def _ended_once_and_truly(place: Place, ids: list[str]) -> None:
+    states = [place.wait(job_id) for job_id in ids]
+    assert states == ["FINISHED" if code == 0 else "FAILED" for code in CODES]
+    assert sorted(place.runs()) == [str(n) for n in range(len(CODES))]
+    for job_id, code in zip(ids, CODES, strict=True):
+        assert code == 0 or f"exit code {code}" in place.error(job_id)
+
+
+def test_jobs_outlive_a_kill_of_the_broker_and_end_once_with_their_true_codes(
+    place: Place,
+) -> None:
+    go = place.files / "go"
+    ids = _counting_jobs(place, go)
+    eventually(lambda: len(place.runs()) >= 2, "some jobs to start", LONG)
+    place.grid.broker.kill()
+    go.touch()
+    place.grid.broker.start()
+    _ended_once_and_truly(place, ids)
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        pytest.param(name, marks=pytest.mark.xdist_group(f"grms-{name}"))
+        for name, system in SYSTEMS.items()
+        if system.daemon
+    ],
+)
+@pytest.mark.timeout(900)
+def test_jobs_outlive_a_kill_of_the_batch_systems_daemon(place: Place) -> None:
+    go = place.files / "go"
+    ids = _counting_jobs(place, go)
+    eventually(lambda: len(place.runs()) == len(CODES), "all jobs to start", LONG)
+    kill_daemon(place.system)
+    try:
+        late = place.submit(f"echo late >> {place.files}/late")
+        go.touch()
+    finally:
+        restart_daemon(place.system)
+    _ended_once_and_truly(place, ids)
+    assert place.wait(late) == "FINISHED", place.error(late)
+    assert (place.files / "late").read_text() == "late\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,13 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 def _listed() -> list[Path]:
     """The files under version control; in an unpacked archive, all that are there."""
     git = ["git", "-C", str(ROOT), "ls-files", "-z"]
-    try:
-        answer = subprocess.run(git, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        kept = ("grms", "tests", "docs", "examples", "testbed", "bench", "scripts")
-        return [file for name in kept for file in (ROOT / name).rglob("*") if file.is_file()]
-    names = [name for name in answer.stdout.split("\0") if name]
-    return [ROOT / name for name in names if (ROOT / name).is_file()]
+    done = subprocess.run(git, capture_output=True, text=True) if shutil.which("git") else None
+    names = [name for name in done.stdout.split("\0") if name] if done else []
+    if names:
+        return [ROOT / name for name in names if (ROOT / name).is_file()]
+    kept = ("grms", "tests", "docs", "examples", "testbed", "bench", "scripts")
+    found = [file for name in kept for file in (ROOT / name).rglob("*") if file.is_file()]
+    return [file for file in found if "__pycache__" not in file.parts]
 
 
 @pytest.fixture(scope="session")

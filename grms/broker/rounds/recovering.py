@@ -7,12 +7,13 @@ from datetime import timedelta
 
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges, with_phase
-from grms.broker.lifecycle import RequestStatus, Trigger
+from grms.broker.following import on_never_started
 from grms.broker.ports.sites import Site
-from grms.broker.records import Attempt, Job, Phase
+from grms.broker.records import Attempt, Job
+from grms.broker.rounds.fencing import FENCED, give_up, settled
 from grms.broker.rounds.submitting import submitted
-from grms.broker.rounds.tracking import give_up
-from grms.errors import SiteError
+from grms.broker.rounds.tracking import fence
+from grms.errors import GrmsError, SiteError
 
 _PAUSE = 2.0
 LOOKUP_GRACE = 30.0
@@ -26,7 +27,7 @@ def recover(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> N
         found = site.adapter.parse_find(site.transport.run_many(commands))
         marks = site.transport.read([f"{site.layout.tags}/{tag}" for tag in tags])
     except SiteError as error:
-        edges.apply([_ask_again(edges, job, attempt, error) for job, attempt in items])
+        edges.apply([ask_again(edges, job, attempt, error) for job, attempt in items])
         return
     for job, attempt in items:
         ids = found.get(attempt.tag, ())
@@ -39,7 +40,7 @@ def recover(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> N
             _absent(edges, site, job, attempt)
 
 
-def _ask_again(edges: Edges, job: Job, attempt: Attempt, error: SiteError) -> Draft:
+def ask_again(edges: Edges, job: Job, attempt: Attempt, error: GrmsError) -> Draft:
     """Nobody answers: nothing is known, so nothing changes."""
     draft = Draft(job, edges.now()).attempt(with_phase(attempt, missing_since=None))
     if job.tries == 0:
@@ -60,19 +61,23 @@ def _adopt(edges: Edges, site: Site, job: Job, attempt: Attempt, ids: Sequence[s
 
 
 def _absent(edges: Edges, site: Site, job: Job, attempt: Attempt) -> None:
+    """Nobody knows the tag: wait, fence the attempt, look once more, and place the job again."""
     now = edges.now()
     grace = site.adapter.traits.absence_delay
     grace = LOOKUP_GRACE if grace is None else grace
-    if attempt.missing_since is None or now - attempt.missing_since < timedelta(seconds=grace):
-        since = attempt.missing_since or now
-        draft = Draft(job, now).attempt(with_phase(attempt, missing_since=since))
-        edges.apply([draft.due(min(_PAUSE, max(0.2, grace / 4)))])
-        return
-    if give_up(site, attempt) or site.transport.read([f"{site.layout.tags}/{attempt.tag}"]):
-        text = "found by its own mark at the last look"
-        edges.apply([submitted(edges, job, attempt, "", text)])
-        return
-    draft = Draft(job, now).attempt(with_phase(attempt, phase=Phase.REVOKED, evidence="absence"))
-    draft.proof("absence", f"no queue and no history knows {attempt.tag}; its start is fenced")
-    text = "the submission never arrived: placed again"
-    edges.apply([draft.go(Trigger.REPLACE, RequestStatus.TASK_QUEUED, text).due()])
+    since, fenced = attempt.missing_since, attempt.evidence == FENCED
+    draft = Draft(job, now)
+    if since is None:
+        draft.attempt(with_phase(attempt, missing_since=now))
+    elif not fenced and now - since >= timedelta(seconds=grace):
+        draft = fence(job, attempt, now) or draft
+    elif fenced:
+        if give_up(site, attempt) or site.transport.read([f"{site.layout.tags}/{attempt.tag}"]):
+            draft = submitted(edges, job, attempt, "", "found by its own mark at the last look")
+            edges.apply([draft])
+            return
+        if settled(site, since, now):
+            most = edges.settings.max_attempts
+            edges.apply([on_never_started(job, attempt, now, most=most)])
+            return
+    edges.apply([draft.due(min(_PAUSE, max(0.2, grace / 4)))])

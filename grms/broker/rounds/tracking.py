@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from grms.broker import following
+from grms.broker.checkpointing import EXIT_CODE
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges
 from grms.broker.evidence import News, read_news
 from grms.broker.layout import control
 from grms.broker.lifecycle import is_moving
-from grms.broker.ports.batch import NativeState, NativeStatus
+from grms.broker.ports.batch import Account, NativeState, NativeStatus
 from grms.broker.ports.sites import Site
-from grms.broker.records import ON_RESOURCE, Attempt, Job, Phase
+from grms.broker.records import ON_RESOURCE, Attempt, Exit, Job, Phase, Wish, WishKind
+from grms.broker.rounds.fencing import FENCED, give_up, settled
 from grms.broker.rounds.hearing import hear
 from grms.broker.steps.moving_on import give_place_up
 from grms.broker.work import HEARTBEAT
@@ -89,24 +92,43 @@ def ask_queue(edges: Edges, site: Site, attempts: Sequence[Attempt]) -> None:
 
     Raises SiteError when the answer as a whole says nothing: then nothing is known.
     """
-    known = {a.native_id: a for a in attempts if a.native_id and a.phase in ON_RESOURCE}
-    if not known:
-        return
-    adapter, transport = site.adapter, site.transport
-    statuses = adapter.parse_status(transport.run(adapter.status_command(list(known))))
+    there = [a for a in attempts if a.phase in (Phase.SUBMITTED, Phase.RUNNING)]
+    missing = _nameless(edges, site, [a for a in there if not a.native_id])
+    known = {a.native_id: a for a in there if a.native_id}
+    statuses: Mapping[str, NativeStatus] = {}
+    if known:
+        command = site.adapter.status_command(list(known))
+        statuses = site.adapter.parse_status(site.transport.run(command))
     ended = [known[i] for i, s in statuses.items() if i in known and s.state is NativeState.ENDED]
     told = _read_exits(edges, site, ended)
     for native_id, attempt in known.items():
         status = statuses.get(native_id)
-        if status is None or not _same(attempt, status.tag) or attempt.tag in told:
-            continue
-        if status.state is NativeState.FAULTY and not _may_fail(edges, site, attempt):
-            _amend_by(edges, attempt, partial(_leave_faulty, edges=edges, status=status))
-        else:
-            _amend_by(edges, attempt, partial(following.on_status, status=status))
-    missing = [a for i, a in known.items() if i not in statuses or not _same(a, statuses[i].tag)]
+        if status is None or not _same(attempt, status.tag):
+            missing.append(attempt)
+        elif attempt.tag not in told and _by_status(edges, site, attempt, status):
+            missing.append(attempt)  # the queue knows it, but there it will not go on
     if missing:
-        _look_for(edges, site, missing)
+        look_for(edges, site, missing)
+
+
+def _nameless(edges: Edges, site: Site, attempts: list[Attempt]) -> list[Attempt]:
+    """Name attempts that were adopted by their own mark; the answer is whom no queue knows."""
+    if not attempts:
+        return []
+    commands = site.adapter.find_commands([a.tag for a in attempts])
+    found = site.adapter.parse_find(site.transport.run_many(list(commands)))
+    for attempt in attempts:
+        if ids := found.get(attempt.tag):
+            named = partial(_named, native_id=min(ids))
+            _amend_by(edges, attempt, named)
+    return [a for a in attempts if not found.get(a.tag)]
+
+
+def _named(job: Job, attempt: Attempt, now: datetime, *, native_id: str) -> Draft | None:
+    if attempt.native_id:
+        return None
+    draft = Draft(job, now).attempt(replace(attempt, native_id=native_id, missing_since=None))
+    return draft.note(f"the batch system calls it {native_id}")
 
 
 def _amend_by(edges: Edges, attempt: Attempt, decide: Callable[..., Draft | None]) -> None:
@@ -117,9 +139,29 @@ def _amend_by(edges: Edges, attempt: Attempt, decide: Callable[..., Draft | None
     edges.amend(attempt.job_id, now_decide)
 
 
-def _may_fail(edges: Edges, site: Site, attempt: Attempt) -> bool:
-    """False for a moving job that has not started: fenced here, it goes on elsewhere."""
-    return not is_moving(edges.store.job(attempt.job_id).status) or give_up(site, attempt)
+def _by_status(edges: Edges, site: Site, attempt: Attempt, status: NativeStatus) -> bool:
+    """Take in the queue's word on one job; True when its end must be looked for elsewhere."""
+    if _awaits_exit_file(edges, site, attempt, status):
+        _amend_by(edges, attempt, _missed)
+        return False
+    if status.state is NativeState.FAULTY and _leaves(edges, site, attempt):
+        _amend_by(edges, attempt, partial(_leave_faulty, edges=edges, status=status))
+    else:
+        _amend_by(edges, attempt, partial(following.on_status, status=status))
+    over = status.state is NativeState.ENDED and not _tells_end(status.exit)
+    return over or attempt.evidence == FENCED
+
+
+def _awaits_exit_file(edges: Edges, site: Site, attempt: Attempt, status: NativeStatus) -> bool:
+    """Only the exit file tells a checkpoint from a failure with the same code."""
+    code = status.exit.code if status.exit and status.state is NativeState.ENDED else None
+    return code == EXIT_CODE and not settled(site, attempt.missing_since, edges.now())
+
+
+def _leaves(edges: Edges, site: Site, attempt: Attempt) -> bool:
+    """True for a moving job that has not started: fenced here, it goes on elsewhere."""
+    moving = is_moving(edges.store.job(attempt.job_id).status)
+    return moving and not give_up(site, attempt)
 
 
 def _leave_faulty(
@@ -146,7 +188,7 @@ def _same(attempt: Attempt, tag: str) -> bool:
     return not tag or tag == attempt.tag
 
 
-def _look_for(edges: Edges, site: Site, missing: Sequence[Attempt]) -> None:
+def look_for(edges: Edges, site: Site, missing: Sequence[Attempt]) -> None:
     """Jobs that left the queue: their exit file first, then accounting, then patience."""
     files = site.transport.read(
         [f"{control(a.directory)}/{name}" for a in missing for name in ("exit.json", "alive")]
@@ -155,71 +197,97 @@ def _look_for(edges: Edges, site: Site, missing: Sequence[Attempt]) -> None:
     for attempt in missing:
         raw = files.get(f"{control(attempt.directory)}/exit.json")
         news = read_news(raw) if raw else None
-        if news is not None:
+        if news is not None and news.tag == attempt.tag:
             absorb(edges, {"exit.json": news})
         else:
             rest.append(attempt)
-    if not rest:
-        return
-    adapter = site.adapter
-    ids = [a.native_id for a in rest]
-    accounts = adapter.parse_account(site.transport.run(adapter.account_command(ids)))
+    accounts: Mapping[str, Account] = {}
+    if ids := [a.native_id for a in rest if a.native_id]:
+        accounts = site.adapter.parse_account(site.transport.run(site.adapter.account_command(ids)))
     for attempt in rest:
         account = accounts.get(attempt.native_id)
-        if account is not None and _same(attempt, account.tag):
+        if _alive(edges, attempt, files.get(f"{control(attempt.directory)}/alive")):
+            _amend_by(edges, attempt, _found)
+        elif account is None or not _same(attempt, account.tag):
+            _absent(edges, site, attempt)
+        elif not _tells_end(account.exit):
+            _absent(edges, site, attempt, patience=0.0)
+        elif settled(site, attempt.missing_since, edges.now()):
             _amend_by(edges, attempt, partial(following.on_account, account=account))
-        else:
-            _absent(edges, site, attempt, files)
+        else:  # its exit file may still be on its way, and says more
+            _amend_by(edges, attempt, _missed)
 
 
-def _absent(edges: Edges, site: Site, attempt: Attempt, files: Mapping[str, bytes]) -> None:
-    now = edges.now()
-    if _alive(files.get(f"{control(attempt.directory)}/alive"), now):
-        return  # the wrapper lives: the queue's answer is at fault
-    since = attempt.missing_since
-    patience = site.adapter.traits.absence_delay
-    if patience is None:
-        patience = edges.settings.lost_after
-    if since is None or now - since < timedelta(seconds=patience):
-
-        def note(job: Job) -> Draft | None:
-            current = attempt_of(edges, job, attempt.number)
-            changed = following.on_missing(current, now)
-            return Draft(job, now).attempt(changed) if changed else None
-
-        edges.amend(attempt.job_id, note)
-        return
-    started = give_up(site, attempt)
-
-    def lose(job: Job) -> Draft | None:
-        current = attempt_of(edges, job, attempt.number)
-        if current.phase not in ON_RESOURCE or job.state.is_end:
-            return None
-        dead = site.adapter.traits.absence_is_death and bool(edges.shelf.numbers(job.id))
-        return following.on_lost(job, current, now, started=started, dead=dead)
-
-    edges.amend(attempt.job_id, lose)
+def _missed(job: Job, attempt: Attempt, now: datetime) -> Draft | None:
+    changed = following.on_missing(attempt, now)
+    return Draft(job, now).attempt(changed) if changed else None
 
 
-def _alive(raw: bytes | None, now: datetime) -> bool:
-    """True while the wrapper's heartbeat is fresh."""
-    news = read_news(raw) if raw else None
-    if news is None:
+def _found(job: Job, attempt: Attempt, now: datetime) -> Draft | None:
+    """Its wrapper lives: the queue's answer is at fault."""
+    if attempt.missing_since is None or attempt.phase not in ON_RESOURCE:
+        return None
+    return Draft(job, now).attempt(replace(attempt, missing_since=None))
+
+
+def _alive(edges: Edges, attempt: Attempt, raw: bytes | None) -> bool:
+    """True while the heartbeat changes, by our own clock: the host's may be wrong."""
+    if raw is None:
         return False
-    return now - news.at < timedelta(seconds=HEARTBEAT * _STALE_HEARTBEATS)
+    now = edges.now()
+    before, since = edges.heartbeats.get(attempt.tag, (b"", now))
+    if raw != before:
+        edges.heartbeats[attempt.tag] = raw, now
+        return True
+    return now - since < timedelta(seconds=HEARTBEAT * _STALE_HEARTBEATS)
 
 
-def give_up(site: Site, attempt: Attempt) -> bool:
-    """Fence an attempt: from now on its wrapper refuses to start. True if it had started.
+def _tells_end(exit: Exit | None) -> bool:
+    """A refused start tells nothing of the program."""
+    return exit is not None and exit.code != following.REFUSED
 
-    The wrapper makes its tag first and reads the fence then; we write the fence first and read
-    the tag then: one of the two sees the other.
-    """
-    site.transport.write(
-        {
-            site.layout.fence(attempt.job_id): str(attempt.number + 1).encode(),
-            f"{control(attempt.directory)}/revoked": b"given up\n",
-        }
-    )
-    started = f"{control(attempt.directory)}/started"
-    return bool(site.transport.read([started, f"{started}.json"]))
+
+def _absent(edges: Edges, site: Site, attempt: Attempt, patience: float | None = None) -> None:
+    """Fenced after long patience, and after another look it is lost, or placed again."""
+    if patience is None:
+        patience = site.adapter.traits.absence_delay
+    patience = edges.settings.lost_after if patience is None else patience
+    since, now = attempt.missing_since, edges.now()
+    fenced = attempt.evidence == FENCED
+    if since is None or (not fenced and now - since < timedelta(seconds=patience)):
+        _amend_by(edges, attempt, _missed)
+    elif attempt.phase is Phase.RUNNING:
+        _amend_by(edges, attempt, partial(_lose, edges=edges, site=site, started=True))
+    elif not fenced:
+        _amend_by(edges, attempt, fence)
+    else:
+        started = give_up(site, attempt)
+        if settled(site, since, now):
+            _amend_by(edges, attempt, partial(_lose, edges=edges, site=site, started=started))
+
+
+def fence(job: Job, attempt: Attempt, now: datetime) -> Draft | None:
+    """Write down that the attempt is being given up, before its fence is written."""
+    if attempt.phase not in (Phase.SUBMITTING, Phase.SUBMITTED) or attempt.evidence == FENCED:
+        return None
+    draft = Draft(job, now).attempt(replace(attempt, evidence=FENCED, missing_since=now))
+    return draft.note("no queue and no record knows it: its start is forbidden from now on")
+
+
+def _lose(
+    job: Job, attempt: Attempt, now: datetime, *, edges: Edges, site: Site, started: bool
+) -> Draft | None:
+    if attempt.phase not in ON_RESOURCE or job.state.is_end:
+        return None
+    cancel = cancel_wish(edges.store.wishes([job.id]))
+    if started:
+        dead = site.adapter.traits.absence_is_death
+        kept = dead and bool(edges.shelf.numbers(job.id))
+        return following.on_lost(job, attempt, now, cancel=cancel, checkpointed=kept)
+    most = edges.settings.max_attempts
+    return following.on_never_started(job, attempt, now, most=most, cancel=cancel)
+
+
+def cancel_wish(wishes: Sequence[Wish]) -> Wish | None:
+    """The cancel among some wishes, if there is one."""
+    return next((wish for wish in wishes if wish.kind is WishKind.CANCEL), None)

@@ -13,8 +13,9 @@ from grms.broker.ports.batch import NativeState, Outcome
 from grms.broker.ports.sites import Site
 from grms.broker.records import ON_RESOURCE, Attempt, Job, Phase, Wish, WishKind
 from grms.broker.rounds.asking import LOOK, ask
+from grms.broker.rounds.fencing import FENCED, give_up, settled
 from grms.broker.rounds.leaving import better_place, leave
-from grms.broker.rounds.tracking import give_up
+from grms.broker.rounds.submitting import submitted
 from grms.errors import GrmsError
 
 _REPEAT = 5.0
@@ -50,8 +51,9 @@ def fulfil(edges: Edges, case: Case) -> None:
     try:
         draft = action[case.wish.kind](edges, case)
     except GrmsError as error:
-        draft = Draft(case.job, edges.now())
-        draft.note(f"{case.wish.kind.value} not done yet: {error.message}").due(_REPEAT)
+        draft = Draft(case.job, edges.now()).set(tries=case.job.tries + 1).due(_REPEAT)
+        if case.job.tries == 0:
+            draft.note(f"{case.wish.kind.value} not done yet: {error.message}")
     edges.apply([draft])
 
 
@@ -65,18 +67,22 @@ def _cancel(edges: Edges, case: Case) -> Draft:
         return _canceled(edges, case, "off its resource" if off else "before it was submitted")
     site = edges.site_of(attempt)
     started = give_up(site, attempt)
-    if attempt.phase is Phase.SUBMITTING or not attempt.native_id:
-        found = site.adapter.parse_find(
-            site.transport.run_many(list(site.adapter.find_commands([attempt.tag])))
-        )
-        ids = found.get(attempt.tag, ())
-    else:
-        ids = (attempt.native_id,)
+    commands = site.adapter.find_commands([attempt.tag])
+    found = site.adapter.parse_find(site.transport.run_many(list(commands)))
+    ids = found.get(attempt.tag, ())  # by the tag: its id may be another job's by now
+    if attempt.phase is Phase.SUBMITTING and (started or ids):
+        text = "found by its tag or mark, to be canceled"
+        return submitted(edges, job, attempt, ids[0] if ids else "", text).due()
     outcomes = _do(site, "cancel", ids)
-    gone = all(outcome.gone for outcome in outcomes.values())
-    if gone and not started and not _still_known(site, ids):
-        return _canceled(edges, case, "it never started and never can")
+    gone = all(outcome.ok or outcome.gone for outcome in outcomes.values())
+    accepted = any(outcome.ok for outcome in outcomes.values())
     draft = Draft(job, edges.now()).step(RequestStatus.TASK_CANCEL)
+    if gone and not started and not _still_known(site, ids):
+        since = attempt.missing_since if attempt.evidence == FENCED else None
+        if accepted or settled(site, since, draft.now):  # its own word, or nothing can come late
+            return _canceled(edges, case, "it never started and never can")
+        if attempt.evidence != FENCED:
+            draft.attempt(with_phase(attempt, evidence=FENCED, missing_since=draft.now))
     for outcome in outcomes.values():
         if not outcome.ok and not outcome.gone:
             draft.note(f"cancel was refused, asked again soon: {outcome.message}")
@@ -221,16 +227,29 @@ def _withdraw(edges: Edges, case: Case, attempt: Attempt | None) -> Draft:
     if attempt is not None and case.native:
         if attempt.phase is Phase.SUBMITTING:
             return Draft(job, edges.now()).due(1.0)
-        site = edges.site_of(attempt)
-        started = give_up(site, attempt)
-        ids = (attempt.native_id,) if attempt.native_id else ()
-        if started:
-            return Draft(job, edges.now()).due(1.0)  # it runs: its news is on its way
-        outcomes = _do(site, "cancel", ids)
-        if not all(o.gone for o in outcomes.values()) or _still_known(site, ids):
-            return Draft(job, edges.now()).due(1.0)
+        left = _leave_queue(edges, edges.site_of(attempt), job, attempt)
+        if left is not None:
+            return left
     draft = _queue_again(edges, case, "withdrawn before its start, to be placed anew")
     return draft.attempt(with_phase(attempt, phase=Phase.REVOKED)) if attempt else draft
+
+
+def _leave_queue(edges: Edges, site: Site, job: Job, attempt: Attempt) -> Draft | None:
+    """One step; None when it has left its queue and can never start there any more."""
+    draft = Draft(job, edges.now())
+    if give_up(site, attempt):
+        return draft.due(1.0)  # it runs: its news is on its way
+    commands = site.adapter.find_commands([attempt.tag])
+    found = site.adapter.parse_find(site.transport.run_many(list(commands)))
+    ids = found.get(attempt.tag, ())
+    outcomes = _do(site, "cancel", ids)
+    if all(o.ok or o.gone for o in outcomes.values()) and not _still_known(site, ids):
+        since = attempt.missing_since if attempt.evidence == FENCED else None
+        if any(o.ok for o in outcomes.values()) or settled(site, since, draft.now):
+            return None
+        if attempt.evidence != FENCED:
+            draft.attempt(with_phase(attempt, evidence=FENCED, missing_since=draft.now))
+    return draft.due(1.0)
 
 
 # -- the batch system -------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -50,13 +51,16 @@ class Hiccup:
 class FakeBroker:
     """``answers`` maps an operation to its parts, or to a function from call to parts.
 
-    ``hiccups`` are used up first, one a request. ``style`` is "inline" or "href".
+    ``hiccups`` are used up first, one a request. ``style`` is "inline" or "href". ``documents``
+    maps the path of a JSON resource to its status and content; ``asked`` is what came for them.
     """
 
     def __init__(self, style: str = "inline") -> None:
         self.style = style
         self.answers: dict[str, Parts | Callable[[Request], Parts]] = {}
         self.hiccups: list[Hiccup] = []
+        self.documents: dict[str, tuple[int, Any]] = {}
+        self.asked: list[tuple[str, str, str]] = []
         self.requests: list[Request] = []
         self.called = threading.Event()
         self.released = threading.Event()
@@ -166,8 +170,20 @@ def _handler(broker: FakeBroker) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def do_GET(self) -> None:
+            self._document("")
+
+        def _document(self, content: str) -> None:
+            broker.asked.append((self.command, self.path, content))
+            status, told = broker.documents.get(self.path, (501, {}))
+            body = json.dumps(told).encode() if status != 501 else b"<html/>"
+            self._send(status, body, {"Content-Type": "application/json"})
+
         def do_POST(self) -> None:
             content = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path in broker.documents:
+                self._document(content.decode())
+                return
             assert self.path == "/axis/services/grms"
             request = _request(content, dict(self.headers))
             broker.requests.append(request)
