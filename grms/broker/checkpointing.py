@@ -188,6 +188,11 @@ def failed_places(attempts: Sequence[Attempt]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def earlier_runs(attempts: Sequence[Attempt]) -> int:
+    """How many attempts came before those that failed in a row, the newest included."""
+    return max(0, len(attempts) - 1 - len(failed_places(attempts[:-1])))
+
+
 def standing(
     clusters: Mapping[str, Cluster], measured: Mapping[str, Measured], live: Mapping[str, int]
 ) -> dict[str, float]:

@@ -241,11 +241,18 @@ def on_lost(
 
 
 def on_never_started(
-    job: Job, attempt: Attempt, now: datetime, *, most: int, cancel: Wish | None = None
+    job: Job,
+    attempt: Attempt,
+    now: datetime,
+    *,
+    most: int,
+    cancel: Wish | None = None,
+    ran: int = 0,
 ) -> Draft:
     """Missing everywhere, and fenced before it started: it is safe to run it elsewhere.
 
-    ``most`` is the number of attempts after which the job is parked instead.
+    ``most`` is the number of attempts after which the job is parked instead; the first ``ran``,
+    of a job that has moved, do not count.
     """
     draft = Draft(job, now).attempt(replace(attempt, phase=Phase.REVOKED, evidence="absence"))
     known = attempt.native_id or attempt.tag
@@ -256,8 +263,8 @@ def on_never_started(
         return draft.done(cancel, text).due(None)
     if job.state is JobState.SUSPENDED:
         return draft.note("the batch system forgot it; a resume places it again").due(None)
-    if attempt.number >= most:
-        text = f"placed {attempt.number} times and forgotten each time before it started"
+    if attempt.number - ran >= most:
+        text = f"placed {attempt.number - ran} times and forgotten each time before it started"
         return draft.fail(GrmsError(text, code=ErrorCode.PARKED), parked=True)
     text = "the batch system forgot it before it started: placed again"
     return draft.go(Trigger.REPLACE, RequestStatus.TASK_QUEUED, text).due()

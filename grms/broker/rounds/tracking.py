@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from grms.broker import following
-from grms.broker.checkpointing import EXIT_CODE
+from grms.broker.checkpointing import EXIT_CODE, earlier_runs
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges
 from grms.broker.evidence import News, read_news
@@ -285,7 +285,8 @@ def _lose(
         kept = dead and bool(edges.shelf.numbers(job.id))
         return following.on_lost(job, attempt, now, cancel=cancel, checkpointed=kept)
     most = edges.settings.max_attempts
-    return following.on_never_started(job, attempt, now, most=most, cancel=cancel)
+    ran = earlier_runs(edges.store.attempts(job.id))
+    return following.on_never_started(job, attempt, now, most=most, cancel=cancel, ran=ran)
 
 
 def cancel_wish(wishes: Sequence[Wish]) -> Wish | None:

@@ -152,6 +152,8 @@ def test_places_that_failed_since_the_last_run_are_known() -> None:
     failed = [_attempt(n, c, phase=Phase.REVOKED) for n, c in ((2, "b"), (3, "c"))]
     assert checkpointing.failed_places([ran, *failed]) == ("c", "b")
     assert checkpointing.failed_places([ran]) == ()
+    assert checkpointing.earlier_runs([ran, *failed]) == 1
+    assert checkpointing.earlier_runs(failed) == 0
 
 
 def test_a_declared_job_is_asked_by_sigusr1_and_answers_with_85() -> None:
