@@ -122,8 +122,13 @@ class Broker:
             return store.attempts(job_id)
 
     def kill_wrapper(self, job_id: str) -> None:
-        """kill -9 to the wrapper of a job on a fork cluster, as when its machine dies."""
-        os.kill(int(self.attempts(job_id)[-1].native_id.split(".")[0]), signal.SIGKILL)
+        """kill -9 to the wrapper of a job on a fork cluster, as when its machine dies.
+
+        Its sign of life goes too: the broker would wait two minutes for the next one.
+        """
+        newest = self.attempts(job_id)[-1]
+        os.kill(int(newest.native_id.split(".")[0]), signal.SIGKILL)
+        Path(newest.directory, "control", "alive").unlink()
 
     def client(self) -> Client:
         """A client with alice's token."""
