@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 #: Stands for the job's account in a cluster's ``workdir``.
 ACCOUNT = "{account}"
+#: The name that stands there for the broker's own account.
+OWN = "grms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Layout:
         accounts must be able to write to. "" is the broker's own account: ``workdir`` itself.
         """
         if ACCOUNT in workdir:
-            return cls(workdir.replace(ACCOUNT, account))
+            return cls(workdir.replace(ACCOUNT, account or OWN))
         return cls(f"{workdir}/{account}" if account else workdir)
 
     @property

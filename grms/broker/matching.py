@@ -7,7 +7,6 @@ requirements, not with the number of jobs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 from grms.broker.allowance import Load, is_open, room, standing
@@ -36,7 +35,7 @@ def examine(
     extra = list(standing(cluster, measured, owner, description.project or "", now))
     if load is not None:
         extra += room(cluster, owner, load)
-    return replace(found, refusals=(*extra, *found.refusals)) if extra else found
+    return found._replace(refusals=(*extra, *found.refusals)) if extra else found
 
 
 def _match_all(
@@ -107,5 +106,5 @@ class Matcher:
             if is_open(cluster, measured):
                 continue
             extra = tuple(standing(cluster, measured, owner, project, self._now))
-            verdicts[place] = replace(verdict, refusals=extra + verdict.refusals)
+            verdicts[place] = verdict._replace(refusals=extra + verdict.refusals)
         return tuple(verdicts)

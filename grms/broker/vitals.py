@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,7 +31,7 @@ def write_vitals(data_dir: Path, vitals: Vitals) -> None:
         "at": vitals.at.timestamp(),
         "calls": dict(vitals.calls),
     }
-    part = data_dir / f".{_FILE}.{os.getpid()}"
+    part = data_dir / f".{_FILE}"  # one engine at a time works on a data directory
     part.write_text(json.dumps(data), "utf-8")
     part.replace(data_dir / _FILE)
 

@@ -137,8 +137,9 @@ def _clusters(store: Store) -> Iterator[Finding]:
     if not clusters:
         yield warn("clusters", "none is registered", "start the service once, or declare some")
     sites = SiteBook()
+    accounts = {principal.account for principal in store.principals() if principal.account}
     try:
         for cluster in clusters:
-            yield from check_cluster(sites, cluster)
+            yield from check_cluster(sites, cluster, accounts)
     finally:
         sites.close()

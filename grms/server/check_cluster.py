@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
+from grms.broker.layout import ACCOUNT
 from grms.broker.ports.batch import Command, CommandResult
 from grms.broker.ports.sites import Site, Sites
 from grms.broker.records import Cluster
@@ -22,8 +24,10 @@ LOW_DISK = 1000
 OLDEST_PYTHON = (3, 6)
 
 
-def check_cluster(sites: Sites, cluster: Cluster) -> Iterator[Finding]:
-    """Reachable, prepared, its Python, disk, clock and batch system."""
+def check_cluster(
+    sites: Sites, cluster: Cluster, accounts: Collection[str] = ()
+) -> Iterator[Finding]:
+    """Reachable, prepared, open to the users' ``accounts``; its Python, disk, clock, system."""
     where = f"cluster {cluster.name}"
     if cluster.drained:
         yield warn(where, "is drained: it gets no new jobs", "resume it when it is mended")
@@ -33,11 +37,30 @@ def check_cluster(sites: Sites, cluster: Cluster) -> Iterator[Finding]:
         yield fail(where, error.message, "mend the way there, or drain the cluster")
         return
     yield ok(where, f"can be reached ({cluster.transport}); the wrapper is {site.wrapper}")
-    for look in (_host, _clock, _batch):
+    for look in (partial(_sharing, accounts=accounts), _host, _clock, _batch):
         try:
             yield from look(site, where)
         except GrmsError as error:
             yield fail(where, error.message, "see docs/how-to/operate.md, 'A cluster fails'")
+
+
+def _sharing(site: Site, where: str, accounts: Collection[str]) -> Iterator[Finding]:
+    """Accounts without trees of their own must all be able to make theirs in the workdir."""
+    if site.cluster.transport == "local" or not accounts or ACCOUNT in site.cluster.workdir:
+        return
+    result = site.transport.run(Command(("stat", "-L", "-c", "%a", site.layout.workdir)))
+    finding = judge_sharing(where, site.layout.workdir, result)
+    if finding is not None:
+        yield finding
+
+
+def judge_sharing(where: str, workdir: str, result: CommandResult) -> Finding | None:
+    """A warning unless ``stat -c %a`` tells that everybody may write there."""
+    mode = result.stdout.decode("ascii", "replace").strip()
+    if mode.isdigit() and int(mode, 8) & 0o002:
+        return None
+    text = f"users have accounts there, but {workdir} (mode {mode or 'unknown'}) is closed to them"
+    return warn(where, text, f"put {ACCOUNT} into workdir, or chmod 1777 {workdir}")
 
 
 def _host(site: Site, where: str) -> Iterator[Finding]:

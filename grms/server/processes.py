@@ -15,6 +15,7 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -24,7 +25,7 @@ from grms.broker.engine import Engine
 from grms.broker.service import Service
 from grms.broker.vitals import Vitals, write_vitals
 from grms.config import Settings
-from grms.errors import ConfigError
+from grms.errors import ConfigError, GrmsError
 from grms.server import guard
 from grms.server.identity import disown_the_dead, engine_name
 from grms.server.poke import Listener, Poker
@@ -73,6 +74,15 @@ def run_engine(settings: Settings, lifeline: Connection | None = None) -> None:
         if not _work(settings, lifeline):
             logging.shutdown()
             os._exit(0)  # a thread hangs in a transfer: waiting for it would help nobody
+
+
+def _engine_process(settings: Settings, lifeline: Connection) -> None:
+    """The engine as the service starts it: an error at its start is one line in the log."""
+    try:
+        run_engine(settings, lifeline)
+    except GrmsError as error:
+        log.error("the engine cannot start: %s", error.message)
+        sys.exit(1)
 
 
 def _work(settings: Settings, lifeline: Connection | None) -> bool:
@@ -153,7 +163,7 @@ class Supervisor:
         while not self._stopping.is_set():
             ours, theirs = self._context.Pipe()
             process = self._context.Process(
-                target=run_engine, args=(self._settings, theirs), name="grms-engine"
+                target=_engine_process, args=(self._settings, theirs), name="grms-engine"
             )
             process.start()
             theirs.close()
@@ -242,6 +252,13 @@ def _announce(settings: Settings, listening: socket.socket) -> str:
     """Write down where we listen and who we are; the answer is the service's URL."""
     host, port = listening.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    (settings.data_dir / "address").write_text(f"{url}\n", "utf-8")
-    (settings.data_dir / "server.pid").write_text(f"{os.getpid()}\n", "utf-8")
+    _write_whole(settings.data_dir / "address", f"{url}\n")
+    _write_whole(settings.data_dir / "server.pid", f"{os.getpid()}\n")
     return url
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Under a temporary name first: whoever waits for the file never reads half of it."""
+    part = path.with_name(f".{path.name}")
+    part.write_text(text, "utf-8")
+    part.replace(path)

@@ -80,7 +80,7 @@ class SiteBook:
         wrapper = layout.wrapper(self._program)
         python = cluster.options.get("python", sys.executable if _is_here(cluster) else "python3")
         options = {**cluster.options, "wrapper": wrapper, "python": python}
-        adapter = make_adapter(replace(cluster, options=options))
+        adapter = make_adapter(replace(cluster, workdir=layout.workdir, options=options))
         way = make_transport(cluster, account)
         transport = CountingTransport(way, cluster.name, self.calls)
         transport.make_directories([layout.inbox, layout.tags, f"{layout.workdir}/jobs"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -139,6 +140,33 @@ def test_a_transfer_that_hangs_does_not_hold_up_a_stop(broker: Broker, tarpit: s
     assert "is left: it is done again" in (broker.place / "server.log").read_text()
     broker.start()
     assert broker.state(job_id) == "PREPROCESSING"
+
+
+def test_an_engine_whose_service_was_killed_alone_gives_way_to_the_next_one(
+    broker: Broker,
+) -> None:
+    go = broker.files / "go"
+    with broker.client() as client:
+        job_id = client.submit(shell_job(f"while [ ! -e {go} ]; do sleep 0.1; done; exit 5"))
+        broker.wait(job_id, "RUNNING")
+    assert broker._process is not None
+    broker._process.kill()
+    broker._process.wait()
+    broker.start()
+    go.touch()
+    assert broker.wait(job_id) == "FAILED"
+    log = (broker.place / "server.log").read_text()
+    assert "the service is gone: the engine stops" in log
+    assert "Traceback" not in log
+
+
+def test_an_engine_that_is_killed_is_started_again(broker: Broker) -> None:
+    eventually((broker.data / "engine-metrics.json").exists, "the engine's first sign of life")
+    pid = int((broker.data / "engine.lock").read_text())
+    os.kill(pid, signal.SIGKILL)
+    with broker.client() as client:
+        assert broker.wait(client.submit(shell_job("true"))) == "FINISHED"
+    assert int((broker.data / "engine.lock").read_text()) != pid
 
 
 def test_an_interrupt_stops_it_like_a_termination(broker: Broker) -> None:

@@ -22,7 +22,7 @@ from grms.broker.vitals import Vitals, write_vitals
 from grms.config import Settings
 from grms.server import guard
 from grms.server.check import check, check_data_dir, check_engine, check_port, check_settings
-from grms.server.check_cluster import check_cluster, judge_clock, judge_python
+from grms.server.check_cluster import check_cluster, judge_clock, judge_python, judge_sharing
 from grms.server.reports import Verdict
 from grms.server.wiring import SiteBook
 
@@ -163,6 +163,22 @@ def test_a_cluster_that_cannot_be_reached_is_a_fault_with_its_reason(tmp_path: P
     (finding,) = check_cluster(sites, Cluster(name="c", batch="fork", workdir=f"{blocked}/w"))
     sites.close()
     assert (finding.verdict, str(blocked) in finding.what) == (FAIL, True)
+
+
+@pytest.mark.parametrize(("mode", "well"), [("1777", True), ("700", False), ("", False)])
+def test_a_workdir_closed_to_the_users_accounts_is_a_warning(mode: str, well: bool) -> None:
+    finding = judge_sharing("cluster c", "/scratch", CommandResult(0, mode.encode()))
+    assert (finding is None) is well
+    assert well or "{account}" in str(finding)
+
+
+def test_only_a_cluster_that_accounts_share_is_looked_at_for_it(site: Site) -> None:
+    shared = replace(site, cluster=replace(site.cluster, transport="local+sudo"))
+    found = check_cluster(_OneSite(shared), site.cluster, ["ann"])
+    assert [f.verdict for f in found if "accounts" in f.what] == [WARN]
+    for there, accounts in ((shared, []), (site, ["ann"])):
+        found = list(check_cluster(_OneSite(there), site.cluster, accounts))
+        assert not any("accounts" in f.what for f in found)
 
 
 def test_a_drained_cluster_is_looked_at_and_said_to_be_drained(tmp_path: Path) -> None:
