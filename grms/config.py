@@ -14,6 +14,9 @@ from typing import Any, get_type_hints
 
 from grms.errors import ConfigError
 
+#: What ``migrate_policy`` may be.
+MIGRATE_POLICIES = ("", "better-off")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -54,6 +57,16 @@ class Settings:
     max_tries: int = 8
     #: Attempts of one job before it is parked.
     max_attempts: int = 5
+    #: How long a job may take to write a checkpoint that it was asked for.
+    checkpoint_deadline: float = 60.0
+    #: "better-off" moves checkpointable jobs by itself to where they end clearly sooner; "": never.
+    migrate_policy: str = ""
+    #: Pause between two looks of that policy.
+    migrate_interval: float = 120.0
+    #: How long that policy leaves a job where it started.
+    migrate_min_stay: float = 600.0
+    #: Moves of one job a day by that policy, at most.
+    migrate_moves_a_day: int = 3
     #: Pause between two probes of a cluster.
     probe_interval: float = 60.0
     #: Log records at or above this level: DEBUG, INFO, WARNING, ERROR.
@@ -63,6 +76,11 @@ class Settings:
     def database_url(self) -> str:
         """The URL to give to SQLAlchemy."""
         return self.database or f"sqlite:///{self.data_dir / 'grms.db'}"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints are kept that jobs are to go on from."""
+        return self.data_dir / "checkpoints"
 
     @property
     def spool(self) -> Path:
@@ -98,6 +116,9 @@ def load(
         if variable in environ:
             _take(values, name, environ[variable], hints[name], variable, mistakes)
     values |= {name: value for name, value in overrides.items() if value is not None}
+    policy = values.get("migrate_policy", "")
+    if policy not in MIGRATE_POLICIES:
+        mistakes.append(f"migrate_policy = {policy!r}: expected 'better-off', or '' for none")
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return Settings(**values)

@@ -48,6 +48,7 @@ class Fork:
         absence_delay=3.0,  # /proc and the tags are the truth at once; the rest is patience
         can_suspend=True,
         finds_finished=True,
+        absence_is_death=True,  # the status verb looks for every process of the job on the host
         state_manual="grms.jobside.wrappers",
     )
 
@@ -255,6 +256,7 @@ def _exit(item: dict[str, Any]) -> Exit:
         signal=_whole(facts.get("signal")),
         reason=str(facts.get("reason", "")),
         limit=str(facts.get("limit", "")),
+        checkpointed=item.get("checkpointed") is True,
     )
 
 

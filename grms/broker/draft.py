@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from grms.broker.lifecycle import JobState, RequestStatus, Trigger, advance
+from grms.broker.lifecycle import JobState, RequestStatus, Trigger, advance, steps_to
 from grms.broker.records import (
     Attempt,
     Change,
@@ -48,11 +48,11 @@ class Draft:
 
     def step(self, status: RequestStatus) -> Draft:
         """Record a finer step inside the present state."""
-        if status is not self.job.status:
-            self.job = replace(self.job, status=status)
-            self._add(
-                EventKind.STATUS, status.name, {"status": status.name, "number": status.value}
-            )
+        for named in steps_to(self.job.status, status):
+            if named is not self.job.status:
+                self.job = replace(self.job, status=named)
+                data: dict[str, Json] = {"status": named.name, "number": named.value}
+                self._add(EventKind.STATUS, named.name, data)
         return self
 
     def note(self, text: str, **data: Json) -> Draft:
@@ -62,6 +62,11 @@ class Draft:
     def proof(self, source: str, text: str, **data: Json) -> Draft:
         """Keep a proof with its source."""
         return self._add(EventKind.EVIDENCE, text, {"source": source, **data})
+
+    def progress(self, text: str) -> Draft:
+        """Record how far the job says that it has come."""
+        self.job = replace(self.job, progress=text)
+        return self._add(EventKind.PROGRESS, text, {})
 
     def attempt(self, attempt: Attempt) -> Draft:
         """Insert or replace an attempt; a new one becomes the job's newest."""

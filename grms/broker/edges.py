@@ -10,12 +10,14 @@ from typing import Any
 
 from grms.broker.draft import Draft
 from grms.broker.policies import Balanced
+from grms.broker.ports.application import Applications
 from grms.broker.ports.clock import Clock
 from grms.broker.ports.sites import Site, Sites
 from grms.broker.ports.staging import Stager
 from grms.broker.ports.store import Store
 from grms.broker.ranking import Policy
 from grms.broker.records import Attempt, Change, Cluster, Job
+from grms.broker.shelf import Shelf
 from grms.config import Settings
 from grms.errors import ErrorCode, GrmsError
 from grms.gjd.model import JobDescription
@@ -35,6 +37,7 @@ class Edges:
     clock: Clock
     settings: Settings
     policy: Policy = field(default_factory=Balanced)
+    applications: Applications | None = None
     #: The last heartbeat of wrappers that queues do not show, and when it was first seen.
     heartbeats: dict[str, tuple[bytes, datetime]] = field(default_factory=dict)
     _descriptions: dict[str, JobDescription] = field(default_factory=dict)
@@ -42,6 +45,11 @@ class Edges:
         default_factory=lambda: (None, {})
     )
     _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def shelf(self) -> Shelf:
+        """The broker's own store of checkpoints."""
+        return Shelf(self.settings.checkpoints)
 
     def now(self) -> datetime:
         """The time, in UTC."""

@@ -22,6 +22,8 @@ from grms.broker.lifecycle import LIVE, JobState
 from grms.broker.ports.sites import Site
 from grms.broker.records import Attempt, Job, Phase, Wish, WishKind
 from grms.broker.rounds.cleaning import clean
+from grms.broker.rounds.improving import improve
+from grms.broker.rounds.leaving import go_on
 from grms.broker.rounds.placing import free_slots, place
 from grms.broker.rounds.recovering import ask_again, recover
 from grms.broker.rounds.submitting import submit
@@ -122,6 +124,9 @@ class Engine:
             seconds=self._edges.settings.probe_interval,
             next_run_time=self._edges.now(),
         )
+        if self._edges.settings.migrate_policy:
+            seconds = self._edges.settings.migrate_interval
+            self._clock.add_job(self._guard, "interval", args=[self._improve], seconds=seconds)
         self._clock.add_job(
             self._guard, "interval", args=[self._watch.probe_lost], seconds=_PROBE_LOST_EVERY
         )
@@ -215,7 +220,9 @@ class Engine:
 
     def _has_input(self, attempt: Attempt) -> bool:
         description = self._edges.description(attempt.description)
-        return bool(transfers_in(description, attempt.directory))
+        if transfers_in(description, attempt.directory):
+            return True
+        return attempt.number > 1 and bool(self._edges.shelf.numbers(attempt.job_id))
 
     def _settle(self, items: Sequence[_Claimed]) -> None:
         """Jobs with nothing to deliver end together, the others one by one."""
@@ -223,12 +230,26 @@ class Engine:
         for item in items:
             if item.attempt is None:
                 continue
-            if outputs(self._edges, item.job, item.attempt):
+            if self._goes_on(item):
+                self._do([item.job.id], go_on, self._edges, item.job, item.attempt, item.wishes)
+            elif outputs(self._edges, item.job, item.attempt):
                 self._do([item.job.id], collect, self._edges, item.job, item.attempt, item.wishes)
             else:
                 drafts.append(settle(self._edges, item.job, item.attempt, item.wishes))
         if drafts:
             self._do([draft.job.id for draft in drafts], self._edges.apply, drafts)
+
+    @staticmethod
+    def _goes_on(item: _Claimed) -> bool:
+        """True for a job that ended by a checkpoint and is not to be canceled."""
+        ended = item.attempt.exit if item.attempt else None
+        canceled = any(wish.kind is WishKind.CANCEL for wish in item.wishes)
+        return (
+            item.job.state is JobState.STOPPED
+            and ended is not None
+            and ended.checkpointed
+            and not canceled
+        )
 
     def _rest(self, job: Job) -> None:
         """Due, but nothing to do: it waits for news."""
@@ -262,6 +283,10 @@ class Engine:
         finally:
             with self._lock:
                 self._held.difference_update(job_ids)
+            self.wake()
+
+    def _improve(self) -> None:
+        if improve(self._edges):
             self.wake()
 
     def _guard(self, work: Callable[[], object]) -> None:

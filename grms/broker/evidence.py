@@ -6,7 +6,8 @@ Absence is no proof. A stronger proof corrects a weaker verdict, as a visible ev
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum, unique
 from typing import Any
@@ -31,7 +32,7 @@ def source(name: str) -> Source:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One message of a wrapper (see ``grms.jobside``)."""
+    """One message of a wrapper, or of the job itself (``told``); see ``grms.jobside``."""
 
     tag: str
     what: str
@@ -40,6 +41,7 @@ class News:
     exit: Exit | None = None
     usage: Usage | None = None
     reason: str = ""
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_news(raw: bytes) -> News | None:
@@ -52,21 +54,23 @@ def read_news(raw: bytes) -> News | None:
             what=str(data["what"]),
             at=datetime.fromtimestamp(float(data["at"]), UTC),
             host=str(data.get("host", "")),
-            exit=_exit(exit_) if exit_ is not None else None,
+            exit=_exit(exit_, data.get("checkpointed")) if exit_ is not None else None,
             usage=_usage(usage) if usage is not None else None,
             reason=str(data.get("reason", "")),
+            told=data if data["what"] == "told" else {},
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
 
 
-def _exit(data: Any) -> Exit:
+def _exit(data: Any, checkpointed: Any) -> Exit:
     code, signal = data.get("code"), data.get("signal")
     return Exit(
         code=None if code is None else int(code),
         signal=None if signal is None else int(signal),
         reason=str(data.get("reason") or ""),
         limit=str(data.get("limit") or ""),
+        checkpointed=checkpointed is True,
     )
 
 

@@ -16,6 +16,8 @@ from grms.broker.ports.batch import Account, NativeState, NativeStatus
 from grms.broker.records import ON_RESOURCE, Attempt, Exit, Job, Json, Phase, Usage, Wish
 from grms.errors import ErrorCode, GrmsError
 
+#: In place of the batch system's word for a job that its wrapper stopped on the broker's request.
+BY_WRAPPER = "stopped by its wrapper"
 _BEFORE_END = (JobState.PENDING, JobState.RUNNING, JobState.SUSPENDED)
 #: The status of a wrapper that refused a start (EX_PROTOCOL, see ``grms.jobside``): it says
 #: nothing of the program, which may have run in an earlier start of the same attempt.
@@ -127,10 +129,11 @@ def on_status(job: Job, attempt: Attempt, status: NativeStatus, now: datetime) -
         return None
     over = status.state is NativeState.ENDED
     since = attempt.missing_since if over else None  # how it ended is yet to be found
-    seen = replace(attempt, native_state=status.word, missing_since=since)
+    word = BY_WRAPPER if attempt.native_state == BY_WRAPPER else status.word
+    seen = replace(attempt, native_state=word, missing_since=since)
     draft = Draft(job, now).attempt(seen)
     changed = seen != attempt
-    if status.word != attempt.native_state:
+    if word != attempt.native_state:
         because = f" ({status.reason})" if status.reason else ""
         draft.note(f"the batch system says {status.word}{because}", state=status.state.value)
     if status.state is NativeState.FAULTY:
@@ -140,7 +143,8 @@ def on_status(job: Job, attempt: Attempt, status: NativeStatus, now: datetime) -
             job, seen, now,
             source=Source.QUEUE, exit=status.exit, usage=status.usage, at=status.ended_at or now,
         )  # fmt: skip
-    _follow_system(draft, job, seen, status)
+    if word != BY_WRAPPER:  # else the system calls running what its wrapper stopped
+        _follow_system(draft, job, seen, status)
     return draft if changed or draft.state is not job.state else None
 
 
@@ -168,6 +172,16 @@ def _follow_system(draft: Draft, job: Job, attempt: Attempt, status: NativeStatu
         draft.go(Trigger.RELEASED, RequestStatus.TASK_EXEC_PENDING, "released in the queue")
 
 
+def refusal(attempt: Attempt, status: NativeStatus) -> GrmsError:
+    """The error of a job that its batch system holds for good."""
+    ran = attempt.phase is Phase.RUNNING
+    what = "gave it up after its start" if ran else "will not run it"
+    return GrmsError(
+        f"the batch system of {attempt.cluster} {what}: {status.reason or status.word}",
+        code=ErrorCode.REFUSED_BY_BATCH_SYSTEM,
+    )
+
+
 def _faulty(job: Job, attempt: Attempt, status: NativeStatus, now: datetime) -> Draft | None:
     """The system holds the job for good: it is withdrawn, and its owner gets the reason."""
     if job.state.is_end:
@@ -175,13 +189,7 @@ def _faulty(job: Job, attempt: Attempt, status: NativeStatus, now: datetime) -> 
     reason = status.reason or status.word
     draft = Draft(job, now).proof("queue", f"will not go on there: {reason}", word=status.word)
     draft.attempt(replace(attempt, phase=Phase.REVOKED))
-    ran = attempt.phase is Phase.RUNNING
-    what = "gave it up after its start" if ran else "will not run it"
-    error = GrmsError(
-        f"the batch system of {attempt.cluster} {what}: {reason}",
-        code=ErrorCode.REFUSED_BY_BATCH_SYSTEM,
-    )
-    return draft.fail(error)
+    return draft.fail(refusal(attempt, status))
 
 
 def on_account(job: Job, attempt: Attempt, account: Account, now: datetime) -> Draft | None:
@@ -200,8 +208,18 @@ def on_missing(attempt: Attempt, now: datetime) -> Attempt | None:
     return None if attempt.missing_since else replace(attempt, missing_since=now)
 
 
-def on_lost(job: Job, attempt: Attempt, now: datetime, *, cancel: Wish | None = None) -> Draft:
-    """It started, then was missing everywhere for too long: lost, or ended by a user's cancel."""
+def on_lost(
+    job: Job,
+    attempt: Attempt,
+    now: datetime,
+    *,
+    cancel: Wish | None = None,
+    checkpointed: bool = False,
+) -> Draft:
+    """It started, then was missing everywhere for too long: lost, or ended by a user's cancel.
+
+    ``checkpointed``: it has a checkpoint to go on from, and certainly no living process.
+    """
     draft = Draft(job, now)
     draft.proof("absence", f"{attempt.native_id or attempt.tag} is in no queue and no record")
     draft.attempt(replace(attempt, phase=Phase.ENDED, evidence="absence", ended_at=None))
@@ -209,6 +227,11 @@ def on_lost(job: Job, attempt: Attempt, now: datetime, *, cancel: Wish | None = 
         text = "canceled: ended as wished, it left no trace"
         draft.go(Trigger.CANCEL, RequestStatus.TASK_CANCEL_DONE, text)
         return draft.done(cancel, text).due(None)
+    if checkpointed and job.state in (JobState.PENDING, JobState.RUNNING):
+        draft.attempt(replace(attempt, phase=Phase.REVOKED, evidence="absence"))
+        text = "its processes died with their host or wrapper: goes on from its checkpoint"
+        draft.step(RequestStatus.MIGRATE_QUEUED)
+        return draft.go(Trigger.REPLACE, RequestStatus.MIGRATE_QUEUED, text).due()
     error = GrmsError(
         f"lost on {attempt.cluster}: it started, but left no exit file, and the batch system "
         "has no record of its end",
@@ -218,11 +241,18 @@ def on_lost(job: Job, attempt: Attempt, now: datetime, *, cancel: Wish | None = 
 
 
 def on_never_started(
-    job: Job, attempt: Attempt, now: datetime, *, most: int, cancel: Wish | None = None
+    job: Job,
+    attempt: Attempt,
+    now: datetime,
+    *,
+    most: int,
+    cancel: Wish | None = None,
+    ran: int = 0,
 ) -> Draft:
     """Missing everywhere, and fenced before it started: it is safe to run it elsewhere.
 
-    ``most`` is the number of attempts after which the job is parked instead.
+    ``most`` is the number of attempts after which the job is parked instead; the first ``ran``,
+    of a job that has moved, do not count.
     """
     draft = Draft(job, now).attempt(replace(attempt, phase=Phase.REVOKED, evidence="absence"))
     known = attempt.native_id or attempt.tag
@@ -233,8 +263,8 @@ def on_never_started(
         return draft.done(cancel, text).due(None)
     if job.state is JobState.SUSPENDED:
         return draft.note("the batch system forgot it; a resume places it again").due(None)
-    if attempt.number >= most:
-        text = f"placed {attempt.number} times and forgotten each time before it started"
+    if attempt.number - ran >= most:
+        text = f"placed {attempt.number - ran} times and forgotten each time before it started"
         return draft.fail(GrmsError(text, code=ErrorCode.PARKED), parked=True)
     text = "the batch system forgot it before it started: placed again"
     return draft.go(Trigger.REPLACE, RequestStatus.TASK_QUEUED, text).due()

@@ -66,6 +66,11 @@ def work(directory: str) -> str:
     return f"{directory}/work"
 
 
+def request(directory: str, name: str) -> str:
+    """A request to the wrapper of an attempt; its answer lies beside it, ``.done``."""
+    return f"{control(directory)}/requests/{name}"
+
+
 def tag(job_id: str, attempt: int) -> str:
     """The name of an attempt in a batch system: 15 characters, a letter first.
 

@@ -134,3 +134,34 @@ class RequestStatus(IntEnum):
     MIGRATE_STAGE_OUT_DONE = 1 << 28
     REQUEST_FAILED = 1 << 29
     TASK_CANCEL = 1 << 30
+
+
+_MOVING = {
+    RequestStatus.TASK_QUEUED: (RequestStatus.MIGRATE_QUEUED,),
+    RequestStatus.TASK_RESOURCE: (RequestStatus.MIGRATE_RESOURCE,),
+    RequestStatus.TASK_RESOURCE_DONE: (RequestStatus.MIGRATE_RESOURCE_DONE,),
+    RequestStatus.TASK_STAGE_IN: (RequestStatus.MIGRATE_STAGE_IN,),
+    RequestStatus.TASK_STAGE_IN_DONE: (RequestStatus.MIGRATE_STAGE_IN_DONE,),
+    RequestStatus.TASK_SUBMIT: (RequestStatus.MIGRATE_SUBMIT,),
+    RequestStatus.TASK_SUBMIT_DONE: (RequestStatus.MIGRATE_SUBMIT,),
+    RequestStatus.TASK_EXEC_PENDING: (RequestStatus.MIGRATE_SUBMIT,),
+    RequestStatus.TASK_EXEC_ACTIVE: (RequestStatus.MIGRATE_DONE, RequestStatus.TASK_EXEC_ACTIVE),
+    RequestStatus.TASK_FAILED: (RequestStatus.MIGRATE_FAILED, RequestStatus.TASK_FAILED),
+}
+
+
+def is_moving(status: RequestStatus) -> bool:
+    """True while a job leaves one resource for another, or waits checkpointed to go on."""
+    first, over = (
+        RequestStatus.MIGRATE_QUEUED,
+        (
+            RequestStatus.MIGRATE_DONE,
+            RequestStatus.MIGRATE_FAILED,
+        ),
+    )
+    return first <= status <= RequestStatus.MIGRATE_STAGE_OUT_DONE and status not in over
+
+
+def steps_to(now: RequestStatus, wanted: RequestStatus) -> tuple[RequestStatus, ...]:
+    """The steps to record for ``wanted``: a moving job's have names of their own."""
+    return _MOVING.get(wanted, (wanted,)) if is_moving(now) else (wanted,)

@@ -96,19 +96,23 @@ class Exit:
     """How a run ended: ``code`` of a normal exit, or ``signal``; ``reason`` in words if neither.
 
     ``limit`` names the limit that ended it ("wall", "cpu", "memory") where that is known.
+    ``checkpointed`` is the wrapper's word that the job left a checkpoint to go on from.
     """
 
     code: int | None = None
     signal: int | None = None
     reason: str = ""
     limit: str = ""
+    checkpointed: bool = False
 
     @property
     def ok(self) -> bool:
-        """True when the program ended by itself with 0."""
-        return self.code == 0 and self.signal is None and not self.limit
+        """True when the program ended by itself with 0, and for good."""
+        return self.code == 0 and self.signal is None and not (self.limit or self.checkpointed)
 
     def __str__(self) -> str:
+        if self.checkpointed:
+            return "checkpointed, to go on from there"
         if self.limit:
             return f"ended by the {self.limit} limit"
         if self.signal is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from grms.broker.checkpointing import declared
 from grms.broker.layout import Layout, control, work
 from grms.broker.ports.batch import Submission
 from grms.broker.ports.sites import Site
@@ -139,8 +140,13 @@ def argv(executable: Executable, cluster: Cluster, directory: str) -> tuple[str,
     return (path, *values)
 
 
-def spec(description: JobDescription, attempt: Attempt, site: Site) -> dict[str, Json]:
-    """The wrapper's specification; its keys are explained in ``grms.jobside``."""
+def spec(
+    description: JobDescription, attempt: Attempt, site: Site, restored: int | None = None
+) -> dict[str, Json]:
+    """The wrapper's specification; its keys are explained in ``grms.jobside``.
+
+    ``restored`` is the number of the checkpoint that the attempt goes on from.
+    """
     executable, bound = description.executable, limits(description, attempt.alternative)
     layout = Layout(site.layout.workdir)
     directory = attempt.directory
@@ -168,6 +174,9 @@ def spec(description: JobDescription, attempt: Attempt, site: Site) -> dict[str,
         "limits": {"wall": bound.wall, "cpu": bound.cpu, "memory": bound.memory},
         "heartbeat": HEARTBEAT,
         "grace": GRACE,
+        "checkpoint": declared(description),
+        "restored": "" if restored is None else str(restored),
+        "append": restored is not None,
     }
 
 

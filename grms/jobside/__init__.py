@@ -42,10 +42,35 @@ One JSON object in ASCII (bytes that are not UTF-8 as lone surrogates, ``surroga
   ``count`` processes; mpi and mpichg start one, with ``launcher`` (list of words, ``{count}``
   replaced; default mpirun -np {count}) before ``argv``; single starts one.
 * ``limits``: object; ``wall`` and ``cpu`` in seconds, ``memory`` in MB, null or absent: none.
+* ``checkpoint``: null, or how a checkpoint is asked for and known: {signal, command, exit_code}.
+  ``restored``: the number of the checkpoint the attempt goes on from, or "". ``append``: true when
+  the streams go on after what they hold already.
 * ``heartbeat`` (default 30) and ``grace`` (default 10): seconds.
 
-The job finds GRMS_JOB_ID, GRMS_ATTEMPT, GRMS_TAG, GRMS_RANK (0 to count - 1) and GRMS_COUNT in its
-environment.
+The job finds GRMS_JOB_ID, GRMS_ATTEMPT, GRMS_TAG, GRMS_RANK (0 to count - 1), GRMS_COUNT and
+GRMS_CHECKPOINT (``restored``) in its environment, and ``grms-job`` first in its PATH.
+
+Requests
+========
+
+The broker writes ``control/requests/<id>.json``, whole: one object with ``do`` and ``deadline``
+(seconds, from when the wrapper sees it). The wrapper looks once a second, carries each out once and
+leaves ``<id>.done`` beside it: {id, ok, reason, at}. ``do`` is
+
+* ``checkpoint``: the way is ``control/ways.json`` if the job wrote one (with ``grms-job
+  checkpointable``), else ``checkpoint`` of the specification, else SIGUSR1. A command is run by
+  /bin/sh in the working directory: status 0 means that the checkpoint is there, and the job is
+  ended. A signal goes to the processes that the wrapper started; they write their checkpoint and
+  end with ``exit_code`` (85). The end itself is the answer then. After the deadline the answer is
+  no, and the job goes on.
+* ``stop``, ``cont``: as TSTP and CONT to the wrapper.
+* ``end``: as TERM; with ``checkpointed`` true the job has been checkpointed by other means.
+
+The exit evidence has ``checkpointed`` true when the job ended by a fulfilled request, or when all
+its processes that did not return 0 returned ``exit_code``, and a way is known.
+
+``grms-job`` writes news with ``what`` "told", a ``verb`` and its facts; see
+``docs/reference/grms-job.md``.
 
 How a job ends
 ==============

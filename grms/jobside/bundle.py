@@ -7,7 +7,19 @@ import zipfile
 from functools import cache
 from importlib import resources
 
-_MODULES = ("files", "processes", "child", "supervise", "job", "launch", "wrappers", "host", "run")
+_MODULES = (
+    "files",
+    "processes",
+    "child",
+    "requests",
+    "supervise",
+    "job",
+    "launch",
+    "wrappers",
+    "host",
+    "grms_job",
+    "run",
+)
 _MAIN = b"import sys\nfrom grms.jobside.run import main\nsys.exit(main(sys.argv[1:]))\n"
 
 

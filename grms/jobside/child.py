@@ -28,19 +28,20 @@ def open_streams(spec: "dict[str, object]") -> "list[int]":
     Raises StartError naming the stream, the path and the reason.
     """
     opened = {}  # type: dict[str, int]
-    return [_stream(name, str(spec.get(name) or ""), opened) for name in _STREAMS]
+    out = _OUT if spec.get("append") else _OUT | os.O_TRUNC
+    return [_stream(name, str(spec.get(name) or ""), opened, out) for name in _STREAMS]
 
 
 _STREAMS = ("stdin", "stdout", "stderr")
-_OUT = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_OUT = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
-def _stream(name: str, path: str, opened: "dict[str, int]") -> int:
+def _stream(name: str, path: str, opened: "dict[str, int]", out: int) -> int:
     reading = name == "stdin"
     key = path or name
     if key not in opened:
         try:
-            opened[key] = os.open(raw(path or os.devnull), os.O_RDONLY if reading else _OUT, 0o666)
+            opened[key] = os.open(raw(path or os.devnull), os.O_RDONLY if reading else out, 0o666)
         except (OSError, ValueError) as error:
             raise StartError("cannot open %s %s: %s" % (name, path, _why(error)))
     return opened[key]

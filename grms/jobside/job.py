@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 from grms.jobside import processes
@@ -111,9 +112,12 @@ class Attempt:
             targets.insert(0, (self.path(keep), patience, what == "exited"))
         keep_trying(targets, dump(value))
 
-    def ended(self, end: "dict[str, object]", usage: "dict[str, object]") -> None:
+    def ended(
+        self, end: "dict[str, object]", usage: "dict[str, object]", checkpointed: bool = False
+    ) -> None:
         """Leave the exit evidence; a full disk is waited for, for a day."""
-        self.post("exited", b"exit.json", 86400.0, exit=end, usage=usage)
+        more = {"checkpointed": True} if checkpointed else {}
+        self.post("exited", b"exit.json", 86400.0, exit=end, usage=usage, **more)
 
 
 def exit_of(
@@ -162,13 +166,28 @@ def run(spec_file: str, ready: "object" = None, hold: bool = False) -> int:
         attempt.post("refused", None, 3600.0, reason=reason)
         return REFUSED
     attempt.post("started", b"started.json", 5.0)
-    end, usage = _supervised(attempt)
-    attempt.ended(end, usage)
+    _leave_tool(attempt)
+    supervisor = Supervisor(attempt.spec, attempt.control)
+    end, usage = _supervised(supervisor)
+    attempt.ended(end, usage, supervisor.checkpointed)
     return status_of(end)
 
 
-def _supervised(attempt: Attempt) -> "tuple[dict[str, object], dict[str, object]]":
-    supervisor = Supervisor(attempt.spec, attempt.control)
+def _leave_tool(attempt: Attempt) -> None:
+    """Put ``grms-job`` where the job's PATH begins; a job without it still runs."""
+    folder = attempt.path(b"bin")
+    words = [sys.executable, "-I", "-S", os.path.abspath(sys.argv[0]), "job", text(attempt.control)]
+    quoted = " ".join("'%s'" % word.replace("'", "'\\''") for word in words)
+    try:
+        os.makedirs(folder, 0o700, exist_ok=True)
+        handle = os.open(os.path.join(folder, b"grms-job"), os.O_WRONLY | os.O_CREAT, 0o700)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(raw('#!/bin/sh\nexec %s "$@"\n' % quoted))
+    except OSError as error:
+        sys.stderr.write("grms-job cannot be given to the job: %s\n" % error)
+
+
+def _supervised(supervisor: Supervisor) -> "tuple[dict[str, object], dict[str, object]]":
     try:
         return supervisor.work()
     except Exception as error:

@@ -18,6 +18,10 @@ def main(argv: "list[str]") -> int:
             from grms.jobside.job import run
 
             return run(rest[0])
+        if verb == "job" and rest:
+            from grms.jobside.grms_job import main as tool
+
+            return tool(rest[0], rest[1:])
         answers = _answer(verb, rest)
     except Exception as error:
         sys.stderr.write("grms-run %s: %s: %s\n" % (verb, type(error).__name__, error))

@@ -9,12 +9,13 @@ import time
 
 from grms.jobside import child, processes
 from grms.jobside.files import raw
+from grms.jobside.requests import Requests
 
 _TO_END = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _TO_PASS_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 SIGNALS = frozenset(_TO_END + _TO_PASS_ON + (signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT))
 
-_LOOK = 1.0  # seconds between two measurements, where a limit needs them
+_LOOK = 1.0  # seconds between two measurements, and between two looks for requests
 _PATIENCE_WITH_LEFTOVERS = 20.0  # processes that even SIGKILL does not end hang in the kernel
 
 
@@ -35,6 +36,7 @@ class Supervisor:
         self.ranks = set()  # type: set[int]
         self.first = None  # type: int | None
         self.bad = None  # type: int | None
+        self.statuses = []  # type: list[int]
         self.cpu = 0.0
         self.max_rss = 0
         self.limit = ""
@@ -43,7 +45,9 @@ class Supervisor:
         self.begun = time.monotonic()
         self.paused_at = None  # type: float | None
         self.paused = 0.0
-        self.next_beat = self.next_look = 0.0
+        self.next_beat = self.next_look = self.next_request = 0.0
+        self.requests = Requests(self)
+        self.checkpointed = False
 
     def work(self) -> "tuple[dict[str, object], dict[str, object]]":
         """Run the job to its end; return the ``exit`` and ``usage`` objects of the evidence."""
@@ -56,7 +60,13 @@ class Supervisor:
         while self.ranks:
             self._wait()
         self.end_all()
+        self.checkpointed = self.requests.checkpointed(self.statuses)
         return self._verdict(), self.usage()
+
+    def environment(self, rank: int) -> "dict[bytes, bytes]":
+        """The environment of one process of the job."""
+        count = max(1, int(str(self.spec.get("count") or 1)))
+        return environment(self.spec, rank, count, self.control)
 
     def _start(self) -> None:
         streams = child.open_streams(self.spec)
@@ -65,8 +75,8 @@ class Supervisor:
             argv = command(self.spec, count)
             copies = count if self.spec.get("type") == "multiple" else 1
             for rank in range(copies):
-                env = environment(self.spec, rank, count)
                 work = raw(str(self.spec["work"]))
+                env = self.environment(rank)
                 self.ranks.add(child.start(argv, env, work, streams, self.cpu_limit))
         finally:
             for stream in set(streams):
@@ -84,10 +94,13 @@ class Supervisor:
         if info is not None:
             self._heed(info.si_signo)
         self._reap()
+        if self.ranks and time.monotonic() >= self.next_request:
+            self.next_request = time.monotonic() + _LOOK
+            self.requests.look()
         self._keep_limits()
 
     def _next(self) -> float:
-        times = [self.next_beat]
+        times = [self.next_beat, self.next_request]
         if self.kill_at is not None:
             times.append(self.kill_at)
         if self.wall and self.paused_at is None and not self.limit:
@@ -99,29 +112,31 @@ class Supervisor:
     def _heed(self, number: int) -> None:
         if number in _TO_END:
             self.told = self.told or signal.Signals(number).name
-            self._end(number)
+            self.end(number)
         elif number in _TO_PASS_ON:
-            self._send_ranks(number)
+            self.send_ranks(number)
         elif number == signal.SIGTSTP:
-            self._suspend()
+            self.suspend()
         elif number == signal.SIGCONT:
-            self._resume()
+            self.resume()
 
-    def _end(self, number: int) -> None:
+    def end(self, number: int) -> None:
         """Ask all processes to end; those that do not are killed after the grace time."""
         processes.send(number, self.members())
-        self._resume()
+        self.resume()
         if self.kill_at is None:
             self.kill_at = time.monotonic() + self.grace
 
-    def _send_ranks(self, number: int) -> None:
+    def send_ranks(self, number: int) -> None:
+        """Signal the processes that the wrapper started, and only them."""
         for pid in self.ranks:  # not reaped yet, so the ids are still ours
             try:
                 os.kill(pid, number)
             except OSError:
                 pass  # it runs as another account now
 
-    def _suspend(self) -> None:
+    def suspend(self) -> None:
+        """Stop all processes; the wall limit stops with them. Not while the job is ending."""
         if self.paused_at is None and self.kill_at is None:
             self.paused_at = time.monotonic()
             for _ in range(10):
@@ -131,7 +146,8 @@ class Supervisor:
                 processes.send(signal.SIGSTOP, running)
             _touch(os.path.join(self.control, b"suspended"))
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
+        """Let all processes go on."""
         processes.send(signal.SIGCONT, self.members())
         if self.paused_at is not None:
             self.paused += time.monotonic() - self.paused_at
@@ -159,8 +175,10 @@ class Supervisor:
                 return
             self.cpu += used.ru_utime + used.ru_stime
             self.max_rss = max(self.max_rss, used.ru_maxrss)
+            self.requests.ended(pid, status)
             if pid in self.ranks:
                 self.ranks.discard(pid)
+                self.statuses.append(status)
                 self.first = status if self.first is None else self.first
                 self.bad = status if self.bad is None and status != 0 else self.bad
 
@@ -183,7 +201,7 @@ class Supervisor:
 
     def _over(self, limit: str, number: int) -> None:
         self.limit = limit
-        self._end(number)
+        self.end(number)
 
     def end_all(self) -> None:
         """What the job left behind is killed: its resources are not its own any more."""
@@ -236,7 +254,9 @@ def command(spec: "dict[str, object]", count: int) -> "list[bytes]":
     return [raw(word) for word in front] + argv
 
 
-def environment(spec: "dict[str, object]", rank: int, count: int) -> "dict[bytes, bytes]":
+def environment(
+    spec: "dict[str, object]", rank: int, count: int, control: bytes
+) -> "dict[bytes, bytes]":
     """The environment of one process: the account's, the job's, and ours."""
     given = dict(spec.get("env") or {})  # type: ignore[call-overload]
     ours = {
@@ -245,10 +265,13 @@ def environment(spec: "dict[str, object]", rank: int, count: int) -> "dict[bytes
         "GRMS_TAG": spec["tag"],
         "GRMS_RANK": rank,
         "GRMS_COUNT": count,
+        "GRMS_CHECKPOINT": spec.get("restored") or "",
     }
     result = dict(os.environb)
     for values in (given, ours):
         result.update((raw(str(name)), raw(str(value))) for name, value in values.items())
+    tools = os.path.join(control, b"bin")
+    result[b"PATH"] = tools + b":" + result.get(b"PATH", os.defpath.encode())
     return result
 
 

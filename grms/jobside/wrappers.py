@@ -84,6 +84,7 @@ def _status(wrapper: Wrapper) -> "dict[str, object] | None":
     if evidence:
         facts.update(state="ended", ended=evidence.get("at"))
         facts.update(exit=evidence.get("exit"), usage=evidence.get("usage"))
+        facts.update(checkpointed=evidence.get("checkpointed") is True)
     elif living and wrapper.has(b"held"):
         facts.update(state="held")
     elif living and wrapper.has(b"suspended"):

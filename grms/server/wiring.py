@@ -22,6 +22,7 @@ from grms.broker.ports.sites import Site
 from grms.broker.ports.store import Store
 from grms.broker.ranking import Policy
 from grms.broker.records import Cluster, OwnerLimits
+from grms.callbacks import HttpApplications
 from grms.config import Settings
 from grms.errors import ConfigError, StateError
 from grms.jobside.bundle import program
@@ -227,5 +228,5 @@ def opened(settings: Settings) -> Iterator[Store]:
 
 def make_edges(settings: Settings, store: Store, sites: SiteBook) -> Edges:
     """Everything the engine works with."""
-    policy = make_policy(settings)
-    return Edges(store, sites, make_stager(settings), SystemClock(), settings, policy)
+    stager, policy = make_stager(settings), make_policy(settings)
+    return Edges(store, sites, stager, SystemClock(), settings, policy, HttpApplications())

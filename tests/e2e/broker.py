@@ -9,10 +9,13 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
+from grms.broker.records import Attempt, JobEvent
 from grms.client.api import Client
+from grms.store import open_store
 
 ENDS = ("FINISHED", "FAILED", "CANCELED")
 PATIENCE = 120.0
@@ -29,7 +32,9 @@ def eventually(check: Callable[[], object], what: str, patience: float = PATIENC
 class Broker:
     """``grms-server`` on a free port of the loopback, with its data in ``place``."""
 
-    def __init__(self, place: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, place: Path, env: Mapping[str, str] | None = None, account: str = ""
+    ) -> None:
         self.place = place
         self.data = place / "data"
         self.files = place / "files"
@@ -40,7 +45,7 @@ class Broker:
             "GRMS_PORT": "0",
             **(env or {}),
         }
-        self.token = self._server("user", "add", "alice").stdout.strip()
+        self.token = self._server("user", "add", "alice", "--account", account).stdout.strip()
         self._process: subprocess.Popen[bytes] | None = None
 
     def _server(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -111,6 +116,25 @@ class Broker:
     def url(self) -> str:
         """Where it serves."""
         return (self.data / "address").read_text().strip()
+
+    def events(self, job_id: str) -> Sequence[JobEvent]:
+        """The job's whole story, read from the store."""
+        with closing(open_store(f"sqlite:///{self.data / 'grms.db'}")) as store:
+            return store.events(job_id)
+
+    def attempts(self, job_id: str) -> Sequence[Attempt]:
+        """The job's placements, read from the store."""
+        with closing(open_store(f"sqlite:///{self.data / 'grms.db'}")) as store:
+            return store.attempts(job_id)
+
+    def kill_wrapper(self, job_id: str) -> None:
+        """kill -9 to the wrapper of a job on a fork cluster, as when its machine dies.
+
+        Its sign of life goes too: the broker would wait two minutes for the next one.
+        """
+        newest = self.attempts(job_id)[-1]
+        os.kill(int(newest.native_id.split(".")[0]), signal.SIGKILL)
+        Path(newest.directory, "control", "alive").unlink()
 
     def client(self) -> Client:
         """A client with alice's token."""

@@ -138,6 +138,7 @@ class Traits:
     ``finds_finished``: the tag can be looked up after the job left the queue.
     ``absence_delay``: how long a job must be missing everywhere, in answers that are otherwise
     sound, before it counts as lost; None leaves that to the site's settings.
+    ``absence_is_death``: a job that is absent from a sound answer has no living process any more.
     """
 
     accounting_delay: float = 60.0
@@ -145,6 +146,7 @@ class Traits:
     can_suspend: bool = True
     finds_finished: bool = True
     state_manual: str = ""
+    absence_is_death: bool = False
 
 
 @dataclass(frozen=True, slots=True)

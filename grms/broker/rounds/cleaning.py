@@ -32,6 +32,9 @@ def clean(edges: Edges) -> int:
         except GrmsError:
             continue  # the cluster is away: the next round tries again
         closed += _close(edges, going)
+        for job, _ in going:
+            if not job.persistent:
+                edges.shelf.forget(job.id)
     return closed
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from grms.broker import layout, matching, scheduling
+from grms.broker.checkpointing import failed_places
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges
-from grms.broker.lifecycle import RequestStatus, Trigger
+from grms.broker.lifecycle import RequestStatus, Trigger, is_moving
 from grms.broker.records import Attempt, Cluster, Job
 from grms.broker.rounds.weighing import Scales
 from grms.errors import DescriptionError, ErrorCode, GrmsError
@@ -50,18 +51,33 @@ def place(edges: Edges, jobs: Sequence[Job]) -> int:
         if clusters and not any(verdict.may_fit_later for verdict in verdicts):
             drafts.append(Draft(job, now).fail(_nowhere(verdicts)))
         else:
-            waiting.append(scales.weigh(job, description, verdicts))
+            waiting.append(scales.weigh(job, description, _elsewhere(edges, job, verdicts)))
     live = edges.store.live_counts()
     assignments = scheduling.assign(waiting, clusters, live, measured, edges.policy)
-    drafts += [_placed(edges, chosen, clusters[chosen.verdict.cluster]) for chosen in assignments]
+    drafts += [
+        place_at(edges, Draft(chosen.job, now), chosen, clusters[chosen.verdict.cluster])
+        for chosen in assignments
+    ]
     placed = {chosen.job.id for chosen in assignments}
     drafts += [_later(edges, item) for item in waiting if item.job.id not in placed]
     edges.apply(drafts)
     return len(placed)
 
 
-def _placed(edges: Edges, chosen: scheduling.Assignment, cluster: Cluster) -> Draft:
-    job, now = chosen.job, edges.now()
+def _elsewhere(
+    edges: Edges, job: Job, verdicts: tuple[matching.Verdict, ...]
+) -> tuple[matching.Verdict, ...]:
+    """A moving job turns to a place that just failed it only where no other fits."""
+    if not is_moving(job.status):
+        return verdicts
+    failed = failed_places(edges.store.attempts(job.id))
+    others = tuple(verdict for verdict in verdicts if verdict.cluster not in failed)
+    return others if any(verdict.fits for verdict in others) else verdicts
+
+
+def place_at(edges: Edges, draft: Draft, chosen: scheduling.Assignment, cluster: Cluster) -> Draft:
+    """Draft the placement of a QUEUED job as its next attempt."""
+    job, now = draft.job, edges.now()
     number = job.attempt + 1
     attempt = Attempt(
         job_id=job.id,
@@ -76,7 +92,7 @@ def _placed(edges: Edges, chosen: scheduling.Assignment, cluster: Cluster) -> Dr
         queue=chosen.verdict.queue,
         alternative=chosen.verdict.alternative,
     )
-    draft = Draft(job, now).step(RequestStatus.TASK_RESOURCE).attempt(attempt)
+    draft.step(RequestStatus.TASK_RESOURCE).attempt(attempt)
     text = f"placed on {chosen.verdict.contact}: {chosen.reason}"
     return draft.go(Trigger.PLACED, RequestStatus.TASK_RESOURCE_DONE, text).due()
 

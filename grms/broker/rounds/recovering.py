@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from grms.broker.checkpointing import earlier_runs
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges, with_phase
 from grms.broker.following import on_never_started
@@ -78,6 +79,7 @@ def _absent(edges: Edges, site: Site, job: Job, attempt: Attempt) -> None:
             return
         if settled(site, since, now):
             most = edges.settings.max_attempts
-            edges.apply([on_never_started(job, attempt, now, most=most)])
+            ran = earlier_runs(edges.store.attempts(job.id))
+            edges.apply([on_never_started(job, attempt, now, most=most, ran=ran)])
             return
     edges.apply([draft.due(min(_PAUSE, max(0.2, grace / 4)))])

@@ -18,6 +18,7 @@ from grms.broker.ports.batch import (
 )
 from grms.broker.ports.sites import Site
 from grms.broker.records import Attempt, Job, Phase
+from grms.broker.steps.moving_on import give_place_up, put_off
 from grms.broker.work import spec, submission
 from grms.errors import GrmsError, SiteError
 
@@ -46,9 +47,7 @@ def submit(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> No
             files |= item.files
         site.transport.write(files)
     except GrmsError as error:
-        edges.apply(
-            [Draft(i.job, edges.now()).retry(error, edges.settings.max_tries) for i in ready]
-        )
+        edges.apply([put_off(edges, Draft(i.job, edges.now()), error) for i in ready])
         return
     ready = _intend(edges, ready)
     try:
@@ -87,10 +86,13 @@ def _prepare(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> 
             description = edges.description(attempt.description)
             wanted = submission(description, attempt, site)
             place = control(attempt.directory)
-            text = json.dumps(spec(description, attempt, site)).encode()
+            # Staging in has looked whether they are sound.
+            kept = edges.shelf.numbers(job.id) if attempt.number > 1 else []
+            facts = spec(description, attempt, site, kept[0] if kept else None)
+            text = json.dumps(facts).encode()
             files = {f"{place}/spec.json": text, f"{place}/job.sh": site.adapter.script(wanted)}
         except GrmsError as error:
-            edges.apply([Draft(job, edges.now()).fail(error)])
+            edges.apply([give_place_up(edges, Draft(job, edges.now()), error)])
             continue
         ready.append(Prepared(job, attempt, wanted, files))
     return ready
@@ -125,7 +127,7 @@ def _outcome(edges: Edges, item: Prepared, answer: str | SiteError) -> Draft:
         return _unsure(edges, item.job, item.attempt, answer)
     draft = Draft(item.job, edges.now())
     draft.attempt(with_phase(item.attempt, phase=Phase.REVOKED))
-    return draft.fail(answer)
+    return give_place_up(edges, draft, answer)
 
 
 def submitted(edges: Edges, job: Job, attempt: Attempt, native_id: str, text: str) -> Draft:

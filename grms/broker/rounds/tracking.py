@@ -8,14 +8,18 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from grms.broker import following
+from grms.broker.checkpointing import EXIT_CODE, earlier_runs
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges
 from grms.broker.evidence import News, read_news
 from grms.broker.layout import control
+from grms.broker.lifecycle import is_moving
 from grms.broker.ports.batch import Account, NativeState, NativeStatus
 from grms.broker.ports.sites import Site
 from grms.broker.records import ON_RESOURCE, Attempt, Exit, Job, Phase, Wish, WishKind
 from grms.broker.rounds.fencing import FENCED, give_up, settled
+from grms.broker.rounds.hearing import hear
+from grms.broker.steps.moving_on import give_place_up
 from grms.broker.work import HEARTBEAT
 
 _BATCH = 500
@@ -56,7 +60,7 @@ def absorb(edges: Edges, messages: Mapping[str, News | None]) -> list[str]:
         for job_id, queue in queues.items():
             name, news, number = queue[0]
             job = edges.store.job(job_id)
-            draft = following.on_news(job, attempt_of(edges, job, number), news, edges.now())
+            draft = decide(edges, job, attempt_of(edges, job, number), news)
             if draft is None:
                 handled.append(name)
                 queue.pop(0)
@@ -69,6 +73,13 @@ def absorb(edges: Edges, messages: Mapping[str, News | None]) -> list[str]:
                 queues[job_id].pop(0)
         queues = {job_id: queue for job_id, queue in queues.items() if queue}
     return handled
+
+
+def decide(edges: Edges, job: Job, attempt: Attempt, news: News) -> Draft | None:
+    """What a message means: the job's own words are heard, the wrapper's are weighed."""
+    if news.what == "told":
+        return hear(edges, job, attempt, news)
+    return following.on_news(job, attempt, news, edges.now())
 
 
 def attempt_of(edges: Edges, job: Job, number: int) -> Attempt:
@@ -88,14 +99,13 @@ def ask_queue(edges: Edges, site: Site, attempts: Sequence[Attempt]) -> None:
     if known:
         command = site.adapter.status_command(list(known))
         statuses = site.adapter.parse_status(site.transport.run(command))
+    ended = [known[i] for i, s in statuses.items() if i in known and s.state is NativeState.ENDED]
+    told = _read_exits(edges, site, ended)
     for native_id, attempt in known.items():
         status = statuses.get(native_id)
         if status is None or not _same(attempt, status.tag):
             missing.append(attempt)
-            continue
-        _amend_by(edges, attempt, partial(following.on_status, status=status))
-        over = status.state is NativeState.ENDED and not _tells_end(status.exit)
-        if over or attempt.evidence == FENCED:
+        elif attempt.tag not in told and _by_status(edges, site, attempt, status):
             missing.append(attempt)  # the queue knows it, but there it will not go on
     if missing:
         look_for(edges, site, missing)
@@ -127,6 +137,50 @@ def _amend_by(edges: Edges, attempt: Attempt, decide: Callable[..., Draft | None
         return decide(job=job, attempt=current, now=edges.now())
 
     edges.amend(attempt.job_id, now_decide)
+
+
+def _by_status(edges: Edges, site: Site, attempt: Attempt, status: NativeStatus) -> bool:
+    """Take in the queue's word on one job; True when its end must be looked for elsewhere."""
+    if _awaits_exit_file(edges, site, attempt, status):
+        _amend_by(edges, attempt, _missed)
+        return False
+    if status.state is NativeState.FAULTY and _leaves(edges, site, attempt):
+        _amend_by(edges, attempt, partial(_leave_faulty, edges=edges, status=status))
+    else:
+        _amend_by(edges, attempt, partial(following.on_status, status=status))
+    over = status.state is NativeState.ENDED and not _tells_end(status.exit)
+    return over or attempt.evidence == FENCED
+
+
+def _awaits_exit_file(edges: Edges, site: Site, attempt: Attempt, status: NativeStatus) -> bool:
+    """Only the exit file tells a checkpoint from a failure with the same code."""
+    code = status.exit.code if status.exit and status.state is NativeState.ENDED else None
+    return code == EXIT_CODE and not settled(site, attempt.missing_since, edges.now())
+
+
+def _leaves(edges: Edges, site: Site, attempt: Attempt) -> bool:
+    """True for a moving job that has not started: fenced here, it goes on elsewhere."""
+    moving = is_moving(edges.store.job(attempt.job_id).status)
+    return moving and not give_up(site, attempt)
+
+
+def _leave_faulty(
+    job: Job, attempt: Attempt, now: datetime, edges: Edges, status: NativeStatus
+) -> Draft | None:
+    if attempt.number != job.attempt or attempt.phase not in ON_RESOURCE:
+        return None
+    return give_place_up(edges, Draft(job, now), following.refusal(attempt, status))
+
+
+def _read_exits(edges: Edges, site: Site, ended: Sequence[Attempt]) -> set[str]:
+    """Take in the exit files of ended attempts: they know more than any queue. Tags of those."""
+    if not ended:
+        return set()
+    files = site.transport.read([f"{control(a.directory)}/exit.json" for a in ended])
+    found = {path: news for path, raw in files.items() if (news := read_news(raw))}
+    if found:
+        absorb(edges, found)
+    return {news.tag for news in found.values()}
 
 
 def _same(attempt: Attempt, tag: str) -> bool:
@@ -203,13 +257,13 @@ def _absent(edges: Edges, site: Site, attempt: Attempt, patience: float | None =
     if since is None or (not fenced and now - since < timedelta(seconds=patience)):
         _amend_by(edges, attempt, _missed)
     elif attempt.phase is Phase.RUNNING:
-        _amend_by(edges, attempt, partial(_lose, edges=edges, started=True))
+        _amend_by(edges, attempt, partial(_lose, edges=edges, site=site, started=True))
     elif not fenced:
         _amend_by(edges, attempt, fence)
     else:
         started = give_up(site, attempt)
         if settled(site, since, now):
-            _amend_by(edges, attempt, partial(_lose, edges=edges, started=started))
+            _amend_by(edges, attempt, partial(_lose, edges=edges, site=site, started=started))
 
 
 def fence(job: Job, attempt: Attempt, now: datetime) -> Draft | None:
@@ -221,15 +275,18 @@ def fence(job: Job, attempt: Attempt, now: datetime) -> Draft | None:
 
 
 def _lose(
-    job: Job, attempt: Attempt, now: datetime, *, edges: Edges, started: bool
+    job: Job, attempt: Attempt, now: datetime, *, edges: Edges, site: Site, started: bool
 ) -> Draft | None:
     if attempt.phase not in ON_RESOURCE or job.state.is_end:
         return None
     cancel = cancel_wish(edges.store.wishes([job.id]))
     if started:
-        return following.on_lost(job, attempt, now, cancel=cancel)
+        dead = site.adapter.traits.absence_is_death
+        kept = dead and bool(edges.shelf.numbers(job.id))
+        return following.on_lost(job, attempt, now, cancel=cancel, checkpointed=kept)
     most = edges.settings.max_attempts
-    return following.on_never_started(job, attempt, now, most=most, cancel=cancel)
+    ran = earlier_runs(edges.store.attempts(job.id))
+    return following.on_never_started(job, attempt, now, most=most, cancel=cancel, ran=ran)
 
 
 def cancel_wish(wishes: Sequence[Wish]) -> Wish | None:

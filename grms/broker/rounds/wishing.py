@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges, with_phase
+from grms.broker.following import BY_WRAPPER
 from grms.broker.lifecycle import JobState, RequestStatus, Trigger
 from grms.broker.ports.batch import NativeState, Outcome
 from grms.broker.ports.sites import Site
 from grms.broker.records import ON_RESOURCE, Attempt, Job, Phase, Wish, WishKind
+from grms.broker.rounds.asking import LOOK, ask
 from grms.broker.rounds.fencing import FENCED, give_up, settled
+from grms.broker.rounds.leaving import better_place, leave
 from grms.broker.rounds.submitting import submitted
 from grms.errors import GrmsError
 
@@ -60,7 +63,8 @@ def fulfil(edges: Edges, case: Case) -> None:
 def _cancel(edges: Edges, case: Case) -> Draft:
     job, attempt = case.job, case.attempt
     if attempt is None or not case.native:
-        return _canceled(edges, case, "before it was submitted")
+        off = job.state is JobState.SUSPENDED and job.attempt
+        return _canceled(edges, case, "off its resource" if off else "before it was submitted")
     site = edges.site_of(attempt)
     started = give_up(site, attempt)
     commands = site.adapter.find_commands([attempt.tag])
@@ -120,15 +124,38 @@ def _suspend(edges: Edges, case: Case) -> Draft:
         return draft.done(case.wish, "held before submission").due(None)
     if attempt.phase is Phase.SUBMITTING:
         return Draft(job, now).due(1.0)
-    running = job.state is JobState.RUNNING
     site = edges.site_of(attempt)
-    outcome = _one(site, "suspend" if running else "hold", attempt)
+    if job.state is JobState.RUNNING:
+        return _suspend_running(edges, case, site, attempt)
+    outcome = _one(site, "hold", attempt)
     if not outcome.ok:
         return _not_done(edges, case, outcome)
-    draft = Draft(job, now).attempt(with_phase(attempt, held=not running))
-    text = "stopped in place" if running else "held in the queue"
-    status = RequestStatus.TASK_EXEC if running else RequestStatus.TASK_EXEC_PENDING
-    return draft.go(Trigger.HELD, status, text).done(case.wish, text).due(None)
+    draft, text = Draft(job, now).attempt(with_phase(attempt, held=True)), "held in the queue"
+    draft.go(Trigger.HELD, RequestStatus.TASK_EXEC_PENDING, text)
+    return draft.done(case.wish, text).due(None)
+
+
+def _suspend_running(edges: Edges, case: Case, site: Site, attempt: Attempt) -> Draft:
+    """Off its resource by a checkpoint; in place where that cannot be."""
+    left = leave(edges, site, case.job, attempt, case.wish)
+    if isinstance(left, Draft):
+        return left
+    name = f"stop-{case.wish.number}"
+    if not site.adapter.traits.can_suspend:
+        answer = ask(edges, site, attempt, name, {"do": "stop"})
+        if answer is None:
+            return Draft(case.job, edges.now()).due(LOOK)
+        outcome, how = Outcome(answer.ok, answer.reason), "stopped in place by its wrapper"
+        attempt = with_phase(attempt, native_state=BY_WRAPPER)
+    else:
+        outcome, how = _one(site, "suspend", attempt), "stopped in place"
+    if not outcome.ok:
+        return _not_done(edges, case, outcome)
+    draft = Draft(case.job, edges.now()).attempt(with_phase(attempt, held=False))
+    if case.job.status is RequestStatus.MIGRATE_EXEC_SUSPEND:
+        draft.step(RequestStatus.MIGRATE_FAILED)
+        how += f", without a checkpoint ({left.reason})"
+    return draft.go(Trigger.HELD, RequestStatus.TASK_EXEC, how).done(case.wish, how).due(None)
 
 
 def _resume(edges: Edges, case: Case) -> Draft:
@@ -136,22 +163,93 @@ def _resume(edges: Edges, case: Case) -> Draft:
     if job.state is not JobState.SUSPENDED:
         return Draft(job, now).done(case.wish, f"it is {job.state.value}, not suspended").due(0.5)
     if attempt is None or not case.native:
-        draft = Draft(job, now).go(Trigger.REPLACE, RequestStatus.TASK_QUEUED, "back in the queue")
-        return draft.done(case.wish, "queued again").due()
-    site = edges.site_of(attempt)
-    outcome = _one(site, "release" if attempt.held else "resume", attempt)
+        return _queue_again(edges, case, "back in the queue")
+    site, now = edges.site_of(attempt), edges.now()
+    if attempt.native_state == BY_WRAPPER:
+        answer = ask(edges, site, attempt, f"cont-{case.wish.number}", {"do": "cont"})
+        if answer is None:
+            return Draft(job, now).due(LOOK)
+        outcome = Outcome(answer.ok, answer.reason)
+    else:
+        outcome = _one(site, "release" if attempt.held else "resume", attempt)
     if not outcome.ok:
         return _not_done(edges, case, outcome)
-    draft = Draft(job, now).attempt(with_phase(attempt, held=False))
+    draft = Draft(job, now).attempt(with_phase(attempt, held=False, native_state=""))
     if attempt.held:
         draft.go(Trigger.RELEASED, RequestStatus.TASK_EXEC_PENDING, "released in the queue")
     else:
         draft.go(Trigger.STARTED, RequestStatus.TASK_EXEC_ACTIVE, "goes on in place")
-    return draft.done(case.wish, "it goes on").due(None)
+    unused = "; the new description is for a new placement only" if case.wish.description else ""
+    return draft.done(case.wish, f"it goes on in place{unused}").due(None)
+
+
+def _queue_again(edges: Edges, case: Case, text: str) -> Draft:
+    """To be placed anew, with the new description if there is one."""
+    draft = Draft(case.job, edges.now())
+    if case.wish.description:
+        draft.set(description=case.wish.description)
+    if case.job.state is not JobState.QUEUED:
+        draft.go(Trigger.REPLACE, RequestStatus.TASK_QUEUED, text)
+    return draft.done(case.wish, text).due()
+
+
+# -- migrate ----------------------------------------------------------------------------------
 
 
 def _migrate(edges: Edges, case: Case) -> Draft:
-    return Draft(case.job, edges.now()).done(case.wish, "migration is not carried out yet")
+    """Leave for a better place, found before the job is touched; else it goes on as it was."""
+    job, attempt, wish = case.job, case.attempt, case.wish
+    if job.state is JobState.QUEUED:
+        return _queue_again(edges, case, "it still waits: the best place is chosen for it")
+    if job.state is JobState.SUSPENDED and not case.native:
+        return _queue_again(edges, case, "goes on from its checkpoint at the best place")
+    if job.state is JobState.SUSPENDED:
+        text = "it is suspended where it is: resume it, then migrate it"
+        return Draft(job, edges.now()).done(wish, text).due(None)
+    if attempt is None or job.status is not RequestStatus.MIGRATE_EXEC_SUSPEND:
+        chosen = better_place(edges, job, attempt, wish.description)
+        if isinstance(chosen, str):
+            return Draft(job, edges.now()).done(wish, f"NOTHING_BETTER: {chosen}").due(None)
+    if attempt is None or job.state is not JobState.RUNNING:
+        return _withdraw(edges, case, attempt)
+    left = leave(edges, edges.site_of(attempt), job, attempt, wish)
+    if isinstance(left, Draft):
+        return left
+    draft = Draft(job, edges.now())
+    if job.status is RequestStatus.MIGRATE_EXEC_SUSPEND:
+        draft.step(RequestStatus.MIGRATE_FAILED).step(RequestStatus.TASK_EXEC_ACTIVE)
+    return draft.done(wish, f"refused, it goes on where it is: {left.reason}").due(None)
+
+
+def _withdraw(edges: Edges, case: Case, attempt: Attempt | None) -> Draft:
+    """A job that has not started leaves its queue and is placed anew: nothing of it ran."""
+    job = case.job
+    if attempt is not None and case.native:
+        if attempt.phase is Phase.SUBMITTING:
+            return Draft(job, edges.now()).due(1.0)
+        left = _leave_queue(edges, edges.site_of(attempt), job, attempt)
+        if left is not None:
+            return left
+    draft = _queue_again(edges, case, "withdrawn before its start, to be placed anew")
+    return draft.attempt(with_phase(attempt, phase=Phase.REVOKED)) if attempt else draft
+
+
+def _leave_queue(edges: Edges, site: Site, job: Job, attempt: Attempt) -> Draft | None:
+    """One step; None when it has left its queue and can never start there any more."""
+    draft = Draft(job, edges.now())
+    if give_up(site, attempt):
+        return draft.due(1.0)  # it runs: its news is on its way
+    commands = site.adapter.find_commands([attempt.tag])
+    found = site.adapter.parse_find(site.transport.run_many(list(commands)))
+    ids = found.get(attempt.tag, ())
+    outcomes = _do(site, "cancel", ids)
+    if all(o.ok or o.gone for o in outcomes.values()) and not _still_known(site, ids):
+        since = attempt.missing_since if attempt.evidence == FENCED else None
+        if any(o.ok for o in outcomes.values()) or settled(site, since, draft.now):
+            return None
+        if attempt.evidence != FENCED:
+            draft.attempt(with_phase(attempt, evidence=FENCED, missing_since=draft.now))
+    return draft.due(1.0)
 
 
 # -- the batch system -------------------------------------------------------------------------

@@ -1,0 +1,303 @@
+"""A job is suspended, resumed and migrated with its checkpoint, over the real service."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import pytest
+from broker import Broker, eventually
+from jobs import shell_job
+from moving import COUNT, counting_job, fork_clusters, outcome, steps_done, undisturbed
+
+Start = Callable[..., Broker]
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Iterator[Start]:
+    """Starts a broker with the fork clusters a, b and c, or others."""
+    started: list[Broker] = []
+
+    def start(names: str = "abc", env: dict[str, str] | None = None, **keys: object) -> Broker:
+        place = tmp_path / "broker"
+        clusters = fork_clusters(tmp_path / "grid", names, **keys)
+        roots = f"{place / 'files'}:{COUNT.parent}"
+        found = Broker(
+            place, {"GRMS_CLUSTERS_FILE": clusters, "GRMS_FILE_ROOTS": roots, **(env or {})}
+        )
+        found.start()
+        started.append(found)
+        return found
+
+    yield start
+    for found in started:
+        found.kill()
+
+
+def _hosts(broker: Broker, job_id: str) -> list[str]:
+    return [attempt.cluster for attempt in broker.attempts(job_id)]
+
+
+def _running_on(broker: Broker, job_id: str, cluster: str) -> Callable[[], bool]:
+    return lambda: _hosts(broker, job_id)[-1] == cluster and broker.state(job_id) == "RUNNING"
+
+
+def test_forced_moves_with_a_broker_killed_in_between_change_nothing_of_the_result(
+    grid: Start,
+) -> None:
+    broker, steps = grid(), 300
+    out, log = broker.files / "result", broker.files / "log"
+    dice = random.Random(20261127)
+    with broker.client() as client:
+        job_id = client.submit(counting_job(out, steps, 0.1, host="a.grid", log=log))
+    for target in "bcabc":
+        eventually(lambda: broker.state(job_id) == "RUNNING", "the job to run")
+        seen = len(steps_done(log))
+        eventually(lambda seen=seen: len(steps_done(log)) > seen + 3, "some steps")
+        with broker.client() as client:
+            client.migrate(job_id, counting_job(out, steps, 0.1, host=f"{target}.grid", log=log))
+        if dice.random() < 0.7:
+            pause = dice.random() * 2
+            eventually(_after(pause), "a random moment")
+            broker.kill()
+            broker.start()
+        eventually(_running_on(broker, job_id, target), f"the job to run on {target}")
+    assert broker.wait(job_id) == "FINISHED"
+    assert _hosts(broker, job_id) == ["a", "b", "c", "a", "b", "c"]
+    assert int(out.read_text()) == undisturbed(steps)
+    done = steps_done(log)
+    assert [step for _, _, step in done] == list(range(1, steps + 1))  # none lost, none twice
+    assert all(end <= begin for (_, end, _), (begin, _, _) in pairwise(done))
+    assert Path(f"{out}.stdout").read_text().split() == _printed(steps)
+
+
+def _printed(steps: int) -> list[str]:
+    return " ".join(f"step {n}" for n in range(10, steps + 1, 10)).split()
+
+
+def _after(seconds: float) -> Callable[[], bool]:
+    import time
+
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() >= end
+
+
+def test_a_checkpointable_job_is_suspended_off_its_resource_and_goes_on_from_its_checkpoint(
+    grid: Start,
+) -> None:
+    broker, steps = grid("ab"), 60
+    out, log = broker.files / "result", broker.files / "log"
+    with broker.client() as client:
+        job_id = client.submit(counting_job(out, steps, 0.1, log=log))
+        eventually(lambda: len(steps_done(log)) > 3, "some steps")
+        client.suspend(job_id)
+        broker.wait(job_id, "SUSPENDED")
+        assert "off its resource" in outcome(broker, job_id)
+        assert broker.attempts(job_id)[-1].phase.name == "ENDED"
+        client.resume(job_id)
+        assert broker.wait(job_id) == "FINISHED"
+    assert [step for _, _, step in steps_done(log)] == list(range(1, steps + 1))
+    assert int(out.read_text()) == undisturbed(steps)
+    assert len(broker.attempts(job_id)) == 2
+
+
+def test_a_move_to_nowhere_better_is_an_answer_and_the_job_runs_on(grid: Start) -> None:
+    broker = grid("a")
+    out, log = broker.files / "result", broker.files / "log"
+    with broker.client() as client:
+        job_id = client.submit(counting_job(out, 40, 0.1, log=log))
+        eventually(lambda: len(steps_done(log)) > 1, "some steps")
+        client.migrate(job_id)
+        assert "NOTHING_BETTER" in outcome(broker, job_id)
+        assert client.info(job_id).error_description == ""
+        assert broker.wait(job_id) == "FINISHED"
+    assert _hosts(broker, job_id) == ["a"]
+
+
+def test_a_running_job_without_a_checkpoint_is_not_moved(grid: Start) -> None:
+    broker = grid("ab")
+    out, log = broker.files / "result", broker.files / "log"
+    with broker.client() as client:
+        job_id = client.submit(
+            counting_job(out, 40, 0.1, log=log, host="a.grid", checkpointable=False)
+        )
+        eventually(lambda: len(steps_done(log)) > 1, "some steps")
+        client.migrate(
+            job_id, counting_job(out, 40, 0.1, log=log, host="b.grid", checkpointable=False)
+        )
+        assert "NOT_CHECKPOINTABLE" in outcome(broker, job_id)
+        assert broker.wait(job_id) == "FINISHED"
+
+
+def test_a_job_whose_processes_died_goes_on_from_its_checkpoint(grid: Start) -> None:
+    broker, steps = grid("ab", {"GRMS_CALLS_PER_MINUTE": "600"}), 60
+    out, log = broker.files / "result", broker.files / "log"
+    with broker.client() as client:
+        job_id = client.submit(counting_job(out, steps, 0.1, log=log))
+        eventually(lambda: len(steps_done(log)) > 3, "some steps")
+        client.suspend(job_id)
+        broker.wait(job_id, "SUSPENDED")
+        seen = len(steps_done(log))
+        client.resume(job_id)
+        eventually(lambda: len(steps_done(log)) > seen + 3, "more steps")
+        broker.kill_wrapper(job_id)
+        assert broker.wait(job_id) == "FINISHED"
+    assert int(out.read_text()) == undisturbed(steps)
+    assert len(broker.attempts(job_id)) == 3
+
+
+def test_the_finer_status_follows_the_table_of_migration(grid: Start) -> None:
+    broker = grid("ab")
+    out, log = broker.files / "result", broker.files / "log"
+    with broker.client() as client:
+        job_id = client.submit(counting_job(out, 40, 0.1, log=log, host="a.grid"))
+        eventually(lambda: len(steps_done(log)) > 1, "some steps")
+        client.migrate(job_id, counting_job(out, 40, 0.1, log=log, host="b.grid"))
+        assert broker.wait(job_id) == "FINISHED"
+    names = [event.text for event in broker.events(job_id) if event.kind.name == "STATUS"]
+    assert [name for name in names if name.startswith("MIGRATE")] == [
+        "MIGRATE_QUEUED",
+        "MIGRATE_EXEC_SUSPEND",
+        "MIGRATE_EXEC_SUSPEND_DONE",
+        "MIGRATE_STAGE_OUT",
+        "MIGRATE_STAGE_OUT_DONE",
+        "MIGRATE_QUEUED",
+        "MIGRATE_RESOURCE",
+        "MIGRATE_RESOURCE_DONE",
+        "MIGRATE_STAGE_IN",
+        "MIGRATE_STAGE_IN_DONE",
+        "MIGRATE_SUBMIT",
+        "MIGRATE_DONE",
+    ]
+
+
+def _with_service(text: str) -> str:
+    """The counting job as a program that takes checkpoint calls itself."""
+    files = f'<file name="service.py" type="in"><url>file://{COUNT.parent}/service.py</url></file>'
+    text = text.replace("<value>count.py</value>", "<value>service.py</value>", 1)
+    return text.replace('<file name="count.py"', files + '<file name="count.py"', 1)
+
+
+@pytest.mark.parametrize("way", ["service", "command"])
+def test_a_job_moves_by_the_way_that_it_registers_itself(grid: Start, way: str) -> None:
+    broker, steps = grid("ab"), 60
+    out, log = broker.files / "result", broker.files / "log"
+
+    def job(host: str) -> str:
+        text = counting_job(out, steps, 0.1, host=f"{host}.grid", log=log, checkpointable=False)
+        return _with_service(text) if way == "service" else _with_command(text)
+
+    with broker.client() as client:
+        job_id = client.submit(job("a"))
+        eventually(lambda: len(steps_done(log)) > 3, "some steps")
+        eventually(lambda: _says(broker, job_id, "the job "), "the job to say how")
+        client.migrate(job_id, job("b"))
+        assert broker.wait(job_id) == "FINISHED"
+    assert _hosts(broker, job_id) == ["a", "b"]
+    assert int(out.read_text()) == undisturbed(steps)
+    assert [step for _, _, step in steps_done(log)] == list(range(1, steps + 1))
+
+
+def _says(broker: Broker, job_id: str, text: str) -> bool:
+    return any(event.text.startswith(text) for event in broker.events(job_id))
+
+
+def _with_command(text: str) -> str:
+    """The counting job, started by a shell that says how it is checkpointed: by a command."""
+    ask = "kill -USR1 $(cat pid); while kill -0 $(cat pid); do sleep 0.1; done; test -s count.state"
+    script = (
+        f"grms-job checkpointable --command '{ask}' && "
+        f'{{ {sys.executable} "$@" & echo $! >pid; wait $!; code=$?; '
+        "test $code = 85 && sleep 600; exit $code; }"
+    )
+    words = f"<value>-c</value><value>{escape(script)}</value><value>sh</value>"
+    text = text.replace(f"file:///{sys.executable}", "file:////bin/sh", 1)
+    return text.replace("<value>count.py</value>", words + "<value>count.py</value>", 1)
+
+
+def test_what_a_job_says_from_inside_is_heard(grid: Start) -> None:
+    broker = grid("a")
+    go = broker.files / "go"
+    script = (
+        "echo kept >kept.txt; echo dropped >dropped.txt;"
+        f"grms-job add-output kept.txt file://{broker.files}/kept.txt;"
+        f"grms-job add-output dropped.txt file://{broker.files}/dropped.txt;"
+        "grms-job add-output shadow file:///etc/shadow;"
+        "grms-job delete dropped.txt; grms-job progress 40;"
+        f"while [ ! -e {go} ]; do sleep 0.05; done"
+    )
+    with broker.client() as client:
+        job_id = client.submit(shell_job(script))
+        eventually(lambda: _says(broker, job_id, "40"), "the progress to arrive")
+        names = [item.name for item in client.get_output(job_id)]
+        assert names == ["kept.txt"]
+        assert _says(broker, job_id, "shadow was not added")
+        go.touch()
+        assert broker.wait(job_id) == "FINISHED"
+    assert (broker.files / "kept.txt").read_text() == "kept\n"
+    assert not (broker.files / "dropped.txt").exists()
+
+
+def test_a_job_that_ignores_the_request_is_suspended_in_place_and_says_so(grid: Start) -> None:
+    broker = grid("a", {"GRMS_CHECKPOINT_DEADLINE": "0.5"})
+    deaf = shell_job(
+        "trap '' USR1; while :; do sleep 0.1; done",
+        attributes='type="single" checkpointable="true"',
+    )
+    with broker.client() as client:
+        job_id = client.submit(deaf)
+        broker.wait(job_id, "RUNNING")
+        client.suspend(job_id)
+        broker.wait(job_id, "SUSPENDED")
+        assert "in place, without a checkpoint" in outcome(broker, job_id)
+        client.cancel(job_id)
+        assert broker.wait(job_id) == "CANCELED"
+
+
+def test_a_place_that_refuses_a_moving_job_costs_only_the_place(grid: Start) -> None:
+    broker, steps = grid("ab"), 80
+    out, log = broker.files / "result", broker.files / "log"
+    blocked = broker.place.parent / "grid/b"
+    with broker.client() as client:
+        job_id = client.submit(counting_job(out, steps, 0.1, log=log, host="a.grid"))
+        eventually(lambda: len(steps_done(log)) > 3, "some steps")
+        shutil.rmtree(blocked / "jobs")
+        (blocked / "jobs").write_text("no directory")
+        either = counting_job(out, steps, 0.1, log=log)
+        client.migrate(job_id, either)
+        assert broker.wait(job_id) == "FINISHED"
+    assert _hosts(broker, job_id) == ["a", "b", "a"]
+    assert [step for _, _, step in steps_done(log)] == list(range(1, steps + 1))
+
+
+def test_the_policy_moves_a_job_to_where_it_ends_clearly_sooner_and_explains_it(
+    grid: Start, tmp_path: Path
+) -> None:
+    policy = {"POLICY": "better-off", "INTERVAL": "1", "MIN_STAY": "0", "MOVES_A_DAY": "1"}
+    broker = grid("ab", {f"GRMS_MIGRATE_{name}": value for name, value in policy.items()})
+    script = "trap 'echo >state; exit 85' USR1; p=1; while :; do grms-job progress $p; sleep 3; "
+    script += "p=$((p + 1)); done"
+    with broker.client() as client:
+        job_id = client.submit(shell_job(script, attributes='type="single" checkpointable="true"'))
+        broker.wait(job_id, "RUNNING")
+    (here,) = _hosts(broker, job_id)
+    there = "b" if here == "a" else "a"
+    broker.kill()
+    clusters = tmp_path / "grid/clusters.toml"
+    text = clusters.read_text()
+    for name, speed in ((here, 1000), (there, 100_000)):
+        text = text.replace(f"[cluster.{name}]", f"[cluster.{name}]\ncpu_speed = {speed}")
+    clusters.write_text(text)
+    broker.start()
+    eventually(_running_on(broker, job_id, there), "the policy to move it")
+    why = [e.text for e in broker.events(job_id) if e.text.startswith("better-off wishes")]
+    assert len(why) == 1
+    assert f"on {there} (100000 MHz), moving included" in why[0]
+    with broker.client() as client:
+        client.cancel(job_id)
+        assert broker.wait(job_id) == "CANCELED"
