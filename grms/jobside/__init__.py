@@ -77,8 +77,9 @@ How a job ends
 
 * A job ends when all processes that the wrapper started have ended. When one of several fails the
   others go on to their end; the first status that is not 0 is the job's.
-* What the job leaves running then is killed, daemons included: the wrapper is their reaper. If the
-  wrapper itself is killed, the processes it started are killed by the kernel.
+* What the job leaves running then is killed, daemons included: the wrapper is their reaper, and
+  where cgroup v2 is ours to write the job has a control group ``grms-<tag>-<pid of the wrapper>``.
+  If the wrapper itself is killed, the processes it started are killed by the kernel.
 * TERM, INT, HUP or QUIT to the wrapper go to all processes of the job; what lives after ``grace``
   seconds is killed. ``reason`` then says "told to end by SIGTERM" beside the true code or signal.
   USR1, USR2 and XCPU are passed on to the processes the wrapper started. TSTP suspends the job,

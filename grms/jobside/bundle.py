@@ -10,6 +10,7 @@ from importlib import resources
 _MODULES = (
     "files",
     "processes",
+    "cgroup",
     "child",
     "requests",
     "supervise",

@@ -55,6 +55,7 @@ def _make(name: str) -> str:
         own = _own()
         if own is None:
             return ""
+        _sweep(own)
         path = "%s/%s" % (own, name)
         os.mkdir(path)
     except OSError:
@@ -63,6 +64,16 @@ def _make(name: str) -> str:
         return path
     os.rmdir(path)
     return ""
+
+
+def _sweep(own: str) -> None:
+    """Take away the groups of wrappers that were killed; one with processes left stays."""
+    for name in os.listdir(own):
+        if name.startswith("grms-") and not os.path.exists("/proc/" + name.rpartition("-")[2]):
+            try:
+                os.rmdir("%s/%s" % (own, name))
+            except OSError:
+                pass
 
 
 def _own() -> "str | None":

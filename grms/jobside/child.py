@@ -7,6 +7,7 @@ import signal
 import time
 
 from grms.jobside import processes
+from grms.jobside.cgroup import Group
 from grms.jobside.files import raw, text
 
 _EXEC, _SETUP = b"x", b"s"
@@ -57,8 +58,9 @@ def start(
     work: bytes,
     streams: "list[int]",
     cpu: "int | None",
+    group: Group,
 ) -> int:
-    """Start one process in a group of its own and return its id once exec has succeeded.
+    """Start one process of the job's group and return its id once exec has succeeded.
 
     Raises StartError; then no process is left.
     """
@@ -66,7 +68,7 @@ def start(
     parent = os.getpid()
     pid = os.fork()
     if pid == 0:
-        _become(argv, env, work, streams, cpu, parent, writing)
+        _become(argv, env, work, streams, cpu, group, parent, writing)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         report = pipe.read()
@@ -93,13 +95,14 @@ def _become(
     work: bytes,
     streams: "list[int]",
     cpu: "int | None",
+    group: Group,
     parent: int,
     report: int,
 ) -> None:
     """In the child: never returns."""
     stage = _SETUP
     try:
-        _set_up(work, streams, cpu, parent)
+        _set_up(work, streams, cpu, group, parent)
         stage = _EXEC
         _execute(argv, env)
     except Exception as error:
@@ -109,8 +112,11 @@ def _become(
         os._exit(127)
 
 
-def _set_up(work: bytes, streams: "list[int]", cpu: "int | None", parent: int) -> None:
+def _set_up(
+    work: bytes, streams: "list[int]", cpu: "int | None", group: Group, parent: int
+) -> None:
     os.setpgid(0, 0)
+    group.join()
     processes.die_with_parent()
     if os.getppid() != parent:
         os._exit(127)  # the wrapper is gone already

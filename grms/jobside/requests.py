@@ -88,7 +88,7 @@ class Requests:
             argv = [_SHELL, b"-c", raw(command)]
             work = raw(str(job.spec["work"]))
             env = job.environment(0)
-            self.command = child.start(argv, env, work, streams + streams[1:], None)
+            self.command = child.start(argv, env, work, streams + streams[1:], None, job.group)
         except child.StartError as error:
             self._close(False, "the checkpoint command cannot run: %s" % error.reason)
         finally:

@@ -8,6 +8,7 @@ import signal
 import time
 
 from grms.jobside import child, processes
+from grms.jobside.cgroup import Group
 from grms.jobside.files import raw
 from grms.jobside.requests import Requests
 
@@ -27,6 +28,7 @@ class Supervisor:
         self.spec = spec
         self.control = control
         self.tag = str(spec["tag"])
+        self.group = Group(self.tag)
         self.wall = limits.get("wall")
         self.cpu_limit = limits.get("cpu")
         self.memory = limits.get("memory")
@@ -77,7 +79,7 @@ class Supervisor:
             for rank in range(copies):
                 work = raw(str(self.spec["work"]))
                 env = self.environment(rank)
-                self.ranks.add(child.start(argv, env, work, streams, self.cpu_limit))
+                self.ranks.add(child.start(argv, env, work, streams, self.cpu_limit, self.group))
         finally:
             for stream in set(streams):
                 os.close(stream)
@@ -158,12 +160,14 @@ class Supervisor:
                 pass  # a matter of display alone
 
     def members(self) -> "list[processes.Process]":
-        """All processes of the job. Without a reaper, strays are found by their environment."""
+        """All processes of the job. Without a reaper, strays are found by group or environment."""
         found = processes.descendants(os.getpid())
+        looks = [processes.look(pid) for pid in self.group.members()]
+        strays = [process for process in looks if process and process.lives]
         if not self.reaper:
-            known = {process.pid for process in found}
-            found += [process for process in processes.marked(self.tag) if process.pid not in known]
-        return found
+            strays += processes.marked(self.tag)
+        all_of_them = {process.pid: process for process in strays + found}
+        return list(all_of_them.values())
 
     def _reap(self) -> None:
         while True:
@@ -208,11 +212,13 @@ class Supervisor:
         deadline = time.monotonic() + _PATIENCE_WITH_LEFTOVERS
         while time.monotonic() < deadline:
             left = self.members()
+            self.group.kill()
             processes.send(signal.SIGKILL, left)
             self._reap()
             if not left:
-                return
+                break
             signal.sigtimedwait([signal.SIGCHLD], 0.05)
+        self.group.remove()
 
     def _verdict(self) -> "dict[str, object]":
         status = self.bad if self.bad is not None else (self.first or 0)
