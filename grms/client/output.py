@@ -137,10 +137,18 @@ def verdict_lines(verdicts: Sequence[Verdict]) -> list[str]:
 def event_lines(events: Sequence[Event]) -> list[str]:
     """A job's story for people."""
     rows = [
-        (str(event.number), stamp(event.at), clean(event.kind), " ".join(clean(event.text).split()))
+        (str(event.number), stamp(event.at), clean(event.kind), " ".join(_told(event).split()))
         for event in events
     ]
     return table(rows) if rows else []
+
+
+def _told(event: Event) -> str:
+    """The text of an event; for a state, the state in front of it."""
+    text, state = clean(event.text), event.data.get("to")
+    if event.kind != "state" or not isinstance(state, str) or state in text:
+        return text
+    return f"{clean(state)}: {text}"
 
 
 def jobs_lines(jobs: Iterable[JobInfo], colour: bool) -> list[str]:

@@ -174,7 +174,7 @@ def test_history_events_prints_a_line_for_all_that_happened(knowing: FakeBroker,
     done = run(knowing, "history", "--events", "--after", "2", "j")
     assert done.out == (
         "3  2026-11-27T10:00:00Z  state  "
-        "placed on big/jobmanager-slurm: the only cluster that fits\n"
+        "PREPROCESSING: placed on big/jobmanager-slurm: the only cluster that fits\n"
     )
     found = json.loads(run(knowing, "history", "--events", "--json", "j").out)
     assert found == {"jobId": "j", "events": [EVENT]}
