@@ -103,6 +103,16 @@ def load(
     return Settings(**values)
 
 
+def environment(settings: Settings) -> dict[str, str]:
+    """The variables from which ``load`` makes the same settings again, in another process."""
+    found = {"GRMS_CONFIG": ""}
+    for field in fields(Settings):
+        value = getattr(settings, field.name)
+        text = os.pathsep.join(map(str, value)) if isinstance(value, tuple) else str(value)
+        found[f"GRMS_{field.name.upper()}"] = text
+    return found
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))

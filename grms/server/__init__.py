@@ -1,5 +1,8 @@
 """``grms-server``: reads Settings, builds the edges, wires them, serves."""
 
-from grms.server.cli import main
 
-__all__ = ["main"]
+def main() -> None:
+    """The command. What it needs is loaded now: the engine's process does without."""
+    from grms.server.cli import main as command
+
+    command(prog_name="grms-server")

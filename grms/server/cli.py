@@ -78,7 +78,7 @@ def serve(settings: Settings, host: str | None, port: int | None, engine: bool) 
 @click.pass_obj
 def engine(settings: Settings) -> None:
     """Only work on jobs, beside a service that was started with --no-engine."""
-    from grms.server.processes import run_engine
+    from grms.server.working import run_engine
 
     run_engine(settings)
 
