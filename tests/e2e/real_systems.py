@@ -123,6 +123,8 @@ def _table(name: str, stack: ExitStack, scratch: Path, more: Mapping[str, str]) 
         f'host = "{name}-host"',
         f'transport = "{transport}"',
         f'workdir = "{workdir}"',
+        'osname = "Linux"',
+        "memory = 8000",
         f"[cluster.{name}.options]",
         *(f'{key} = "{value}"' for key, value in {**options, **more}.items()),
     ]
