@@ -16,7 +16,7 @@ from points import Tell, pointed
 
 from grms.broker.edges import Edges
 from grms.config import Settings, load
-from grms.server import processes
+from grms.server import working
 
 
 def teller(settings: Settings, kill_at: str) -> Tell:
@@ -40,13 +40,13 @@ def main() -> None:
     """Be an engine until SIGTERM, or until the point."""
     settings = load()
     tell = teller(settings, sys.argv[1] if len(sys.argv) > 1 else "")
-    make_edges = processes.make_edges
+    make_edges = working.make_edges
 
     def make(*args: object) -> Edges:
         return pointed(make_edges(*args), tell)  # type: ignore[arg-type]
 
-    processes.make_edges = make
-    processes.run_engine(settings)
+    working.make_edges = make
+    working.run_engine(settings)
 
 
 if __name__ == "__main__":
