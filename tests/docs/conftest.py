@@ -35,6 +35,13 @@ def root() -> Path:
 
 
 @pytest.fixture
+def examples() -> Iterator[None]:
+    """/tmp/grms-examples for this test alone."""
+    with _broker_module().examples_to_myself():
+        yield
+
+
+@pytest.fixture
 def tutorial_broker(tmp_path: Path) -> Iterator[Any]:
     """A broker that may use /tmp/grms-examples, as the one of ``./demo`` may."""
     broker = _broker_module().Broker(tmp_path / "broker", {"GRMS_FILE_ROOTS": "/tmp/grms-examples"})

@@ -58,7 +58,7 @@ def _alive(pid: int) -> bool:
     return True
 
 
-@pytest.mark.xdist_group("grms-examples")
+@pytest.mark.usefixtures("examples")
 @pytest.mark.timeout(600)
 def test_the_demo_runs_a_job_and_leaves_no_broker_behind(clone: Path, demo: Run) -> None:
     shown = demo()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.xdist_group("grms-examples")
+@pytest.mark.usefixtures("examples")
 @pytest.mark.timeout(600)
 def test_the_first_job_runs_as_the_tutorial_says(
     root: Path, script: Callable[[Path], str], surroundings: dict[str, str], tmp_path: Path

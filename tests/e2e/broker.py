@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +20,14 @@ from grms.store import open_store
 
 ENDS = ("FINISHED", "FAILED", "CANCELED")
 PATIENCE = 120.0
+
+
+@contextlib.contextmanager
+def examples_to_myself() -> Iterator[None]:
+    """Hold /tmp/grms-examples alone: the examples name it, and other tests may run beside."""
+    with Path("/tmp/grms-examples.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def eventually(check: Callable[[], object], what: str, patience: float = PATIENCE) -> None:

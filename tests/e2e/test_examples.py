@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broker import Broker
+from broker import Broker, examples_to_myself
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PLACE = Path("/tmp/grms-examples")
@@ -31,16 +31,16 @@ def _missing(needs: list[str]) -> str:
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One broker for all examples; their data lie where the documents say."""
-    shutil.rmtree(PLACE, ignore_errors=True)
-    shutil.copytree(EXAMPLES / "data", PLACE)
-    found = Broker(tmp_path_factory.mktemp("examples"), {"GRMS_FILE_ROOTS": str(PLACE)})
-    found.start()
-    yield found
-    found.kill()
-    shutil.rmtree(PLACE, ignore_errors=True)
+    with examples_to_myself():
+        shutil.rmtree(PLACE, ignore_errors=True)
+        shutil.copytree(EXAMPLES / "data", PLACE)
+        found = Broker(tmp_path_factory.mktemp("examples"), {"GRMS_FILE_ROOTS": str(PLACE)})
+        found.start()
+        yield found
+        found.kill()
+        shutil.rmtree(PLACE, ignore_errors=True)
 
 
-@pytest.mark.xdist_group("grms-examples")
 @pytest.mark.parametrize("example", MANIFEST, ids=lambda example: example["file"])
 def test_the_example_ends_and_delivers_as_its_manifest_says(
     machine: Broker, example: dict[str, Any]
