@@ -27,15 +27,13 @@ _CONDOR = Path("/opt/grms-condor")
 class System:
     """One batch system as a cluster of the broker.
 
-    ``suspends``: a running job can be suspended in place. ``closed`` is what a job adds to its
-    resource so that it waits for ever; "" where only a full cluster makes it wait. ``daemon`` is
-    the name of the process that takes jobs and keeps the queue; "" where there is none. The first
-    of ``queues`` is the default.
+    ``closed`` is what a job adds to its resource so that it waits for ever; "" where only a full
+    cluster makes it wait. ``daemon`` is the name of the process that takes jobs and keeps the
+    queue; "" where there is none. The first of ``queues`` is the default.
     """
 
     name: str
     batch: str
-    suspends: bool = True
     real: bool = True
     closed: str = ""
     daemon: str = ""
@@ -52,7 +50,6 @@ SYSTEMS = {
         System(
             "slurm",
             "slurm",
-            suspends=False,
             closed=f"<queue>{_SLURM_CLOSED}</queue>",
             daemon="slurmctld",
             queues=("debug", _SLURM_CLOSED),

@@ -183,26 +183,19 @@ def test_the_job_runs_as_the_account_of_its_owner(place: Place) -> None:
     assert (place.files / "out").read_text() == "grid\n"
 
 
-def test_a_running_job_is_suspended_in_place_or_the_refusal_is_told(place: Place) -> None:
+def test_a_running_job_is_suspended_and_resumed_in_place(place: Place) -> None:
     clock = place.files / "clock"
     job_id = place.submit(f"for i in $(seq 3000); do echo $i >> {clock}; sleep 0.1; done")
     place.wait(job_id, "RUNNING")
     with place.grid.broker.client() as client:
         client.suspend(job_id)
-        if place.system.suspends:
-            place.wait(job_id, "SUSPENDED")
-            client.resume(job_id)
-            stood = clock.read_text()
-            place.wait(job_id, "RUNNING")
-            eventually(lambda: clock.read_text() > stood, "the program to go on", LONG)
-        else:
-            eventually(lambda: "suspend: refused" in _wishes(place, job_id), "the refusal", LONG)
+        place.wait(job_id, "SUSPENDED")
+        stood = clock.read_text()
+        client.resume(job_id)
+        place.wait(job_id, "RUNNING")
+        eventually(lambda: clock.read_text() > stood, "the program to go on", LONG)
         client.cancel(job_id)
     assert place.wait(job_id) == "CANCELED"
-
-
-def _wishes(place: Place, job_id: str) -> str:
-    return "\n".join(e.text for e in place.events(job_id) if e.kind.value == "wish")
 
 
 def test_a_running_job_is_canceled(place: Place) -> None:
