@@ -332,6 +332,7 @@ def test_jobs_outlive_a_kill_of_the_broker_and_end_once_with_their_true_codes(
         if system.daemon
     ],
 )
+@pytest.mark.disruptive
 @pytest.mark.timeout(900)
 def test_jobs_outlive_a_kill_of_the_batch_systems_daemon(place: Place) -> None:
     go = place.files / "go"
