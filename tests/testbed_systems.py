@@ -18,7 +18,6 @@ _ENVIRONMENT = {
     "SGE_CELL": "default",
     "CONDOR_CONFIG": "/opt/grms-condor/condor_config",
 }
-_CANNOT = 3
 
 
 class Unavailable(Exception):  # noqa: N818 - reads as it is raised
@@ -44,9 +43,9 @@ def bring_up(system: str) -> None:
         timeout=900,
         check=False,
     )
-    if done.returncode == _CANNOT:
-        raise Unavailable(done.stderr.strip().splitlines()[-1])
-    assert done.returncode == 0, done.stderr
+    if done.returncode != 0:
+        words = done.stderr.strip().splitlines() or [f"{system}-up ended with {done.returncode}"]
+        raise Unavailable(words[-1])
 
 
 def _must_answer(system: str) -> None:
