@@ -11,7 +11,7 @@ from grms.broker.ports.batch import Submission
 from grms.broker.ports.sites import Site
 from grms.broker.records import Attempt, Cluster, FileDir, Json
 from grms.errors import ErrorCode, RequestError
-from grms.gjd.model import Executable, FileRef, JobDescription, JobType, Requirements
+from grms.gjd.model import Executable, JobDescription, JobType, Requirements
 from grms.gjd.urls import local_path
 
 #: Seconds that a batch system allows on top of a limit, so that the wrapper speaks first: it names
@@ -104,11 +104,6 @@ def transfers_out(
         if not item.logical
     ]
     return tuple(dict.fromkeys(found))
-
-
-def checkpoint_files(description: JobDescription) -> tuple[FileRef, ...]:
-    """The checkpoint files that the description names."""
-    return description.executable.checkpoint
 
 
 def stream(directory: str, name: str) -> str:
