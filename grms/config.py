@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -59,6 +60,8 @@ class Settings:
     max_attempts: int = 5
     #: How long a job may take to write a checkpoint that it was asked for.
     checkpoint_deadline: float = 60.0
+    #: The broker's own URL as the hosts see it that run jobs; empty: jobs speak by files alone.
+    job_address: str = ""
     #: "better-off" moves checkpointable jobs by itself to where they end clearly sooner; "": never.
     migrate_policy: str = ""
     #: Pause between two looks of that policy.
@@ -119,6 +122,9 @@ def load(
     policy = values.get("migrate_policy", "")
     if policy not in MIGRATE_POLICIES:
         mistakes.append(f"migrate_policy = {policy!r}: expected 'better-off', or '' for none")
+    address = values.get("job_address", "")
+    if address and not re.match(r"https?://[^/?#]+(/[^?#]*)?$", address):
+        mistakes.append(f"job_address = {address!r}: expected http://HOST[:PORT][/PATH], or https:")
     if mistakes:
         raise ConfigError("\n".join(mistakes))
     return Settings(**values)

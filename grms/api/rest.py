@@ -1,8 +1,9 @@
 """What the SOAP contract has no words for, as JSON: why a job goes where, and its whole story.
 
 ``POST /resources/explain`` (body: a job description), ``GET /jobs/{id}/explain``,
-``GET /jobs/{id}/events?after=N``. Callers are authenticated as for SOAP. An error is
-``{"error": {"code", "name", "message"}}`` with the number and name of ``docs/reference/errors.md``.
+``GET /jobs/{id}/events?after=N``. Callers are authenticated as for SOAP. ``POST /jobs/{id}/told``
+is for the job itself, with its own token. An error is ``{"error": {"code", "name", "message"}}``
+with the number and name of ``docs/reference/errors.md``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from grms.broker.records import JobEvent, Principal
 from grms.broker.service import Service
 from grms.broker.verdicts import Verdict
 from grms.config import Settings
-from grms.errors import ErrorCode, GrmsError, RequestError
+from grms.errors import AccessError, ErrorCode, GrmsError, RequestError
 
 log = logging.getLogger("grms.api")
 
@@ -32,13 +33,14 @@ _STATUS = {
     ErrorCode.NOT_AUTHENTICATED: 401,
     ErrorCode.NOT_ALLOWED: 403,
     ErrorCode.UNKNOWN_JOB: 404,
+    ErrorCode.ILLEGAL_STATE: 409,
     ErrorCode.TOO_LARGE: 413,
     ErrorCode.STORE_UNAVAILABLE: 503,
     ErrorCode.INTERNAL: 500,
 }
 #: Answers carried out at once; more wait their turn.
 _THREADS = 16
-Read = Callable[[Request], Awaitable[str]]
+Endpoint = Callable[[Request], Awaitable[Response]]
 Work = Callable[[Service, Principal, Request, str], dict[str, Any]]
 
 
@@ -46,7 +48,7 @@ def routes(service: Service, store: Store, settings: Settings) -> list[Route]:
     """The JSON resources, for the ASGI application."""
     limiter = CapacityLimiter(_THREADS)
 
-    def endpoint(work: Work) -> Callable[[Request], Awaitable[Response]]:
+    def endpoint(work: Work) -> Endpoint:
         async def answer(request: Request) -> Response:
             try:
                 body = await _body(request, settings.max_body)
@@ -61,7 +63,26 @@ def routes(service: Service, store: Store, settings: Settings) -> list[Route]:
         Route("/resources/explain", endpoint(_explain), methods=["POST"]),
         Route("/jobs/{job_id}/explain", endpoint(_explain_job), methods=["GET"]),
         Route("/jobs/{job_id}/events", endpoint(_events), methods=["GET"]),
+        Route("/jobs/{job_id}/told", _told(service, settings, limiter), methods=["POST"]),
     ]
+
+
+def _told(service: Service, settings: Settings, limiter: CapacityLimiter) -> Endpoint:
+    """Where ``grms-job`` posts its messages; the token is that of one run of one job."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            body = await _body(request, settings.max_body)
+            scheme, _, token = request.headers.get("authorization", "").partition(" ")
+            if scheme.lower() != "bearer":
+                raise AccessError("a Bearer token is needed", code=ErrorCode.NOT_AUTHENTICATED)
+            listen = partial(service.ears.listen, request.path_params["job_id"], token.strip())
+            text = await to_thread.run_sync(listen, body.encode(), limiter=limiter)
+            return JSONResponse({"text": text})
+        except GrmsError as error:
+            return _refused(error)
+
+    return answer
 
 
 def _call(
@@ -152,4 +173,4 @@ async def _body(request: Request, limit: int) -> str:
     try:
         return kept.decode("utf-8")
     except UnicodeDecodeError:
-        raise RequestError("the job description is not UTF-8") from None
+        raise RequestError("the body is not UTF-8") from None

@@ -128,7 +128,9 @@ class Attempt:
 
     ``tag`` names it in the batch system and is unique for ever. ``directory`` is absolute, on the
     cluster. ``native_state`` is the batch system's own last word. ``evidence`` says which proof
-    the present phase rests on (see ``grms.broker.evidence``).
+    the present phase rests on (see ``grms.broker.evidence``). ``token_sha256`` is of the token by
+    which the job speaks over HTTP, "" without one; ``heard`` holds the ids of the last messages
+    that it sent, for one may come by two ways.
     """
 
     job_id: str
@@ -154,6 +156,8 @@ class Attempt:
     exit: Exit | None = None
     usage: Usage | None = None
     evidence: str = ""
+    token_sha256: str = ""
+    heard: tuple[str, ...] = ()
 
 
 @unique

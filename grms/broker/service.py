@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from grms import __version__
 from grms.broker import access
 from grms.broker.draft import Draft
+from grms.broker.hearing import Ears
 from grms.broker.lifecycle import JobState, RequestStatus, Trigger
 from grms.broker.outlook import Outlook
 from grms.broker.policies import Balanced
@@ -69,6 +70,8 @@ class Service(Registrations):
         self._clock = clock
         self._wake = wake
         self._outlook = Outlook(store, clock, policy or Balanced())
+        #: What jobs say themselves, each by its own token: no verb of a principal.
+        self.ears = Ears(store, stager, clock)
 
     # -- jobs ---------------------------------------------------------------------------------
 

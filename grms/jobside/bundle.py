@@ -18,6 +18,7 @@ _MODULES = (
     "launch",
     "wrappers",
     "host",
+    "posting",
     "grms_job",
     "run",
 )

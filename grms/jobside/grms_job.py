@@ -1,7 +1,8 @@
-"""``grms-job``: what a job tells its broker from inside, through files alone.
+"""``grms-job``: what a job tells its broker from inside, over HTTP or through files.
 
-Each word becomes one message in the inbox, with ``what`` "told": it needs no network and no token,
-since only the job's own account can write there.
+Each word becomes one message with ``what`` "told". It is posted to the broker where the host can
+reach it; else it is laid into the inbox, which needs no network and no token, since only the job's
+own account can write there.
 """
 
 import json
@@ -10,6 +11,7 @@ import sys
 import time
 
 from grms.jobside.files import dump, load, news_name, raw, write_whole
+from grms.jobside.posting import RefusedError, post
 
 USAGE = """usage: grms-job VERB ...
   id                                     print the id of this job
@@ -26,27 +28,35 @@ USAGE = """usage: grms-job VERB ...
 """
 
 
+WRONG_CALL, REFUSED, UNTOLD = 64, 65, 70
+
+
 class WrongCallError(Exception):
     """The words do not make sense; the text says why."""
 
 
 def main(control: str, words: "list[str]") -> int:
-    """Carry out one verb; the exit status: 0, 64 for a wrong call, 70 when it cannot be told."""
+    """Carry out one verb; the exit status: 0, 64 for a wrong call, 65 when the broker refuses it
+    at once, 70 when it cannot be told.
+    """
     tool = Tool(raw(control))
     try:
         verb = words[0].replace("-", "_") if words else ""
         action = getattr(tool, "do_" + verb, None)
         if action is None:
             sys.stderr.write(USAGE)
-            return 0 if verb in ("__help", "help", "_h") else 64
+            return 0 if verb in ("__help", "help", "_h") else WRONG_CALL
         action(words[1:])
         return 0
     except WrongCallError as error:
         sys.stderr.write("grms-job: %s\n%s" % (error, USAGE))
-        return 64
+        return WRONG_CALL
+    except RefusedError as error:
+        sys.stderr.write("grms-job: the broker refuses it: %s\n" % error)
+        return REFUSED
     except OSError as error:
         sys.stderr.write("grms-job: cannot tell the broker: %s\n" % error)
-        return 70
+        return UNTOLD
 
 
 class Tool:
@@ -148,11 +158,14 @@ class Tool:
         self._tell("ways", ways="{}")
 
     def _tell(self, verb: str, **facts: object) -> None:
-        tag = str(self.spec["tag"])
+        tag, inbox = str(self.spec["tag"]), raw(str(self.spec["inbox"]))
+        name = news_name(tag, "told-%d" % os.getpid())
         value = {"tag": tag, "what": "told", "at": time.time(), "verb": verb}
+        value["id"] = os.urandom(8).hex()
         value.update(facts)
-        inbox = raw(str(self.spec["inbox"]))
-        write_whole(os.path.join(inbox, news_name(tag, "told-%d" % os.getpid())), dump(value))
+        # What lies in the inbox is older: a message that overtook it would be undone by it.
+        if _waits(inbox, tag) or not post(self.control, value, str(self.spec["job_id"])):
+            write_whole(os.path.join(inbox, name), dump(value))
 
     def _added(self) -> "list[dict[str, object]]":
         found = (load(self.journal) or {}).get("added")
@@ -160,6 +173,11 @@ class Tool:
 
     def _keep(self, items: "list[dict[str, object]]") -> None:
         write_whole(self.journal, dump({"added": items}))
+
+
+def _waits(inbox: bytes, tag: str) -> bool:
+    mark = raw("-%s-told-" % tag)
+    return any(mark in name for name in os.listdir(inbox))
 
 
 def _count(words: "list[str]", least: int, most: int) -> None:

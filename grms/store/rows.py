@@ -60,9 +60,12 @@ def job(row: Row[Any]) -> Job:
     return Job(**_fields_of(Job, row))
 
 
+_STRUCTURED = ("exit", "usage", "heard")
+
+
 def attempt_values(attempt: Attempt) -> dict[str, Any]:
     """The columns of ``attempts``."""
-    return values(attempt) | {"exit": plain(attempt.exit), "usage": plain(attempt.usage)}
+    return values(attempt) | {name: plain(getattr(attempt, name)) for name in _STRUCTURED}
 
 
 def attempt(row: Row[Any]) -> Attempt:
@@ -70,6 +73,7 @@ def attempt(row: Row[Any]) -> Attempt:
     found = _fields_of(Attempt, row)
     found["exit"] = None if found["exit"] is None else Exit(**found["exit"])
     found["usage"] = None if found["usage"] is None else Usage(**found["usage"])
+    found["heard"] = tuple(found["heard"])
     return Attempt(**found)
 
 

@@ -205,6 +205,8 @@ attempts = Table(
     Column("exit", JsonText),
     Column("usage", JsonText),
     _text("evidence"),
+    _text("token_sha256"),
+    Column("heard", JsonText, nullable=False),
     PrimaryKeyConstraint("job_id", "number"),
     Index(None, "phase", "cluster"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -241,6 +242,33 @@ def test_what_a_job_says_from_inside_is_heard(grid: Start) -> None:
         assert broker.wait(job_id) == "FINISHED"
     assert (broker.files / "kept.txt").read_text() == "kept\n"
     assert not (broker.files / "dropped.txt").exists()
+
+
+def test_a_job_speaks_over_http_and_through_files_while_the_broker_is_away(grid: Start) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    broker = grid("a", {"GRMS_PORT": str(port), "GRMS_JOB_ADDRESS": address})
+    away, back, said = (broker.files / name for name in ("away", "back", "said"))
+    script = (
+        f"grms-job add-output shadow file:///etc/shadow; echo $? >{said};"
+        f"stat -c %a ../control/broker.json >>{said}; grms-job progress 1;"
+        f"while [ ! -e {away} ]; do sleep 0.05; done; grms-job progress 2; touch {said}.away;"
+        f"while [ ! -e {back} ]; do sleep 0.05; done; grms-job progress 3"
+    )
+    with broker.client() as client:
+        job_id = client.submit(shell_job(script))
+    eventually(lambda: _says(broker, job_id, "1"), "the first word")
+    assert said.read_text() == "65\n600\n"  # refused at once: it was no file that said so
+    broker.kill()
+    away.touch()
+    eventually(Path(f"{said}.away").exists, "the second word")
+    broker.start()
+    back.touch()
+    assert broker.wait(job_id) == "FINISHED"
+    told = [event.text for event in broker.events(job_id) if event.kind.name == "PROGRESS"]
+    assert told == ["1", "2", "3"]
 
 
 def test_a_job_that_ignores_the_request_is_suspended_in_place_and_says_so(grid: Start) -> None:

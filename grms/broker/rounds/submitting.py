@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges, with_phase
+from grms.broker.hearing import token_digest
 from grms.broker.layout import control, work
 from grms.broker.lifecycle import RequestStatus, Trigger
 from grms.broker.ports.batch import (
@@ -91,11 +93,20 @@ def _prepare(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> 
             facts = spec(description, attempt, site, kept[0] if kept else None)
             text = json.dumps(facts).encode()
             files = {f"{place}/spec.json": text, f"{place}/job.sh": site.adapter.script(wanted)}
+            if edges.settings.job_address:
+                token = secrets.token_urlsafe(32)
+                attempt = with_phase(attempt, token_sha256=token_digest(token))
+                files[f"{place}/broker.json"] = _way(edges.settings.job_address, token)
         except GrmsError as error:
             edges.apply([give_place_up(edges, Draft(job, edges.now()), error)])
             continue
         ready.append(Prepared(job, attempt, wanted, files))
     return ready
+
+
+def _way(address: str, token: str) -> bytes:
+    """How the job reaches the broker over HTTP; only its account can read the file."""
+    return json.dumps({"url": address, "token": token}).encode()
 
 
 def _directories(attempt: Attempt) -> tuple[str, str]:

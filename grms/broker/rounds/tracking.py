@@ -12,13 +12,13 @@ from grms.broker.checkpointing import EXIT_CODE, earlier_runs
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges
 from grms.broker.evidence import News, read_news
+from grms.broker.hearing import Ears
 from grms.broker.layout import control
 from grms.broker.lifecycle import is_moving
 from grms.broker.ports.batch import Account, NativeState, NativeStatus
 from grms.broker.ports.sites import Site
 from grms.broker.records import ON_RESOURCE, Attempt, Exit, Job, Phase, Wish, WishKind
 from grms.broker.rounds.fencing import FENCED, give_up, settled
-from grms.broker.rounds.hearing import hear
 from grms.broker.steps.moving_on import give_place_up
 from grms.broker.work import HEARTBEAT
 
@@ -78,7 +78,7 @@ def absorb(edges: Edges, messages: Mapping[str, News | None]) -> list[str]:
 def decide(edges: Edges, job: Job, attempt: Attempt, news: News) -> Draft | None:
     """What a message means: the job's own words are heard, the wrapper's are weighed."""
     if news.what == "told":
-        return hear(edges, job, attempt, news)
+        return Ears(edges.store, edges.stager, edges.clock).hear(job, attempt, news).draft
     return following.on_news(job, attempt, news, edges.now())
 
 

@@ -1,11 +1,15 @@
 """The revisions lead to exactly the tables of the schema; what cannot be migrated is refused."""
 
+from contextlib import closing
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
+from store_cases import make_attempt, make_event, make_job
 
 from grms.broker.ports.store import JobQuery
+from grms.broker.records import Change
 from grms.errors import StoreError
 from grms.store import check, migrate, open_store
 from grms.store.migrations import HEAD
@@ -53,3 +57,16 @@ def test_an_old_database_is_not_migrated_unasked(url, store):
         open_store(url, create=False)
     findings = [finding for finding in check(url) if not finding.ok]
     assert ["migrate" in finding.cure for finding in findings] == [True]
+
+
+def test_the_attempts_of_the_first_revision_have_no_token_and_said_nothing(url, store):
+    attempt = make_attempt(token_sha256="ab", heard=("m1",))
+    store.accept(make_job(), [make_event()])
+    store.apply([Change(store.job("j1"), attempts=(attempt,))])
+    for column in ("token_sha256", "heard"):
+        execute(store, f"ALTER TABLE attempts DROP COLUMN {column}")
+    execute(store, "UPDATE alembic_version SET version_num = '0001'")
+    store.close()
+    migrate(url)
+    with closing(open_store(url)) as migrated:
+        assert migrated.attempts("j1") == [make_attempt()]

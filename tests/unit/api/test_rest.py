@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx
@@ -10,7 +11,8 @@ import pytest
 
 from grms.api.app import make_app
 from grms.api.auth import token_digest
-from grms.broker.records import Cluster, Principal
+from grms.broker.lifecycle import JobState
+from grms.broker.records import Attempt, Change, Cluster, Phase, Principal
 from grms.broker.service import Service
 from grms.config import Settings
 from grms.server.wiring import make_stager, make_store
@@ -156,3 +158,54 @@ def test_resources_are_found_best_first(service, store):
         Principal("/CN=Ann"), JOB.format(wanted="<cpucount>8</cpucount>")
     )
     assert found == ["quick/jobmanager-pbs", "big.example.org/jobmanager-slurm"]
+
+
+def running(service, store, token):
+    job_id = submit(service)
+    attempt = Attempt(
+        job_id, 1, "small", f"g{job_id}", "/w/1", JOB, NOON, Phase.RUNNING,
+        token_sha256=token_digest(token),
+    )  # fmt: skip
+    store.apply([Change(replace(store.job(job_id), state=JobState.RUNNING, attempt=1), (attempt,))])
+    return job_id
+
+
+def told(job_id, **facts):
+    plain = {"tag": f"g{job_id}", "what": "told", "at": 1, "id": "m1", "verb": "progress"}
+    return plain | {"text": "40"} | facts
+
+
+def test_a_job_tells_its_progress_with_its_own_token(http, service, store):
+    job_id = running(service, store, "jobs-own")
+    answer = http.post(f"/jobs/{job_id}/told", token="jobs-own", json=told(job_id))
+    assert (answer.status_code, answer.json()) == (200, {"text": "noted"})
+    assert store.job(job_id).progress == "40"
+
+
+def test_a_jobs_token_opens_nothing_else(http, service, store):
+    job_id = running(service, store, "jobs-own")
+    assert http.get(f"/jobs/{job_id}/events", token="jobs-own").status_code == 401
+
+
+@pytest.mark.parametrize("token", ["ann", "wrong", ""])
+def test_only_the_jobs_own_token_speaks_for_it(http, service, store, token):
+    job_id = running(service, store, "jobs-own")
+    answer = http.post(f"/jobs/{job_id}/told", token=token, json=told(job_id))
+    assert (answer.status_code, store.job(job_id).progress) == (401, "")
+
+
+def test_what_a_job_may_not_have_is_refused_with_the_reason(http, service, store):
+    job_id = running(service, store, "jobs-own")
+    item = {"role": "output", "name": "../x", "url": "file:///x", "directory": False}
+    answer = http.post(
+        f"/jobs/{job_id}/told", token="jobs-own", json=told(job_id, verb="add", **item)
+    )
+    assert answer.status_code == 400
+    assert "not a name inside the job's directory" in answer.json()["error"]["message"]
+
+
+def test_the_token_of_an_ended_job_is_refused(http, service, store):
+    job_id = running(service, store, "jobs-own")
+    store.apply([Change(replace(store.job(job_id), state=JobState.CANCELED))])
+    answer = http.post(f"/jobs/{job_id}/told", token="jobs-own", json=told(job_id))
+    assert answer.status_code == 403
