@@ -30,6 +30,7 @@ from grms.errors import SiteError, StagingError
 STATES = {
     "waiting": NativeState.WAITING,
     "held": NativeState.HELD,
+    "stuck": NativeState.FAULTY,
     "running": NativeState.RUNNING,
     "suspended": NativeState.SUSPENDED,
 }

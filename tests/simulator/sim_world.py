@@ -35,7 +35,7 @@ class Native:
     tag: str
     control: str
     start_at: float
-    state: str = "waiting"  # waiting, held, running, suspended, gone
+    state: str = "waiting"  # waiting, held, stuck (in error), running, suspended, gone
     ends_at: float = 0.0
     left: float = 0.0
     code: int | None = None
@@ -174,7 +174,7 @@ class World:
 
     def cancel(self, native: Native, reason: str = "removed by its owner") -> None:
         """As qdel does: a waiting job leaves, a running one's wrapper is told to end."""
-        if native.state in ("waiting", "held"):
+        if native.state in ("waiting", "held", "stuck"):
             self._leave(native, None, reason)
         elif native.state in ("running", "suspended"):
             self._exit(native, None, signal=15)
@@ -189,6 +189,14 @@ class World:
             native.state, native.start_at = "waiting", self.now + self.queue_delay
             return True
         return False
+
+    def stick(self, native: Native) -> None:
+        """The system holds a waiting job for an error, until somebody mends it."""
+        native.state = "stuck"
+
+    def mend(self, native: Native) -> None:
+        """Somebody clears the error: the job may start at once."""
+        native.state, native.start_at = "waiting", self.now
 
     def suspend(self, native: Native) -> bool:
         if native.state == "running":

@@ -71,7 +71,8 @@ def _absent(edges: Edges, site: Site, job: Job, attempt: Attempt) -> None:
     if since is None:
         draft.attempt(with_phase(attempt, missing_since=now))
     elif not fenced and now - since >= timedelta(seconds=grace):
-        draft = fence(job, attempt, now) or draft
+        give_up(site, attempt)
+        draft = fence(job, attempt, edges.now()) or draft
     elif fenced:
         if give_up(site, attempt) or site.transport.read([f"{site.layout.tags}/{attempt.tag}"]):
             draft = submitted(edges, job, attempt, "", "found by its own mark at the last look")

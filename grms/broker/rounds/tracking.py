@@ -18,11 +18,14 @@ from grms.broker.lifecycle import is_moving
 from grms.broker.ports.batch import Account, NativeState, NativeStatus
 from grms.broker.ports.sites import Site
 from grms.broker.records import ON_RESOURCE, Attempt, Exit, Job, Phase, Wish, WishKind
-from grms.broker.rounds.fencing import FENCED, give_up, settled
+from grms.broker.rounds.fencing import FENCED, arrived, give_up, settled
 from grms.broker.steps.moving_on import give_place_up
 from grms.broker.work import HEARTBEAT
+from grms.errors import GrmsError
 
 _BATCH = 500
+#: For jobs in these the wrapper may have left its evidence, which comes before the queue's word.
+_NOT_GOING_ON = (NativeState.ENDED, NativeState.FAULTY)
 _STALE_HEARTBEATS = 4
 
 
@@ -99,7 +102,7 @@ def ask_queue(edges: Edges, site: Site, attempts: Sequence[Attempt]) -> None:
     if known:
         command = site.adapter.status_command(list(known))
         statuses = site.adapter.parse_status(site.transport.run(command))
-    ended = [known[i] for i, s in statuses.items() if i in known and s.state is NativeState.ENDED]
+    ended = [known[i] for i, s in statuses.items() if i in known and s.state in _NOT_GOING_ON]
     told = _read_exits(edges, site, ended)
     for native_id, attempt in known.items():
         status = statuses.get(native_id)
@@ -144,10 +147,10 @@ def _by_status(edges: Edges, site: Site, attempt: Attempt, status: NativeStatus)
     if _awaits_exit_file(edges, site, attempt, status):
         _amend_by(edges, attempt, _missed)
         return False
-    if status.state is NativeState.FAULTY and _leaves(edges, site, attempt):
-        _amend_by(edges, attempt, partial(_leave_faulty, edges=edges, status=status))
-    else:
-        _amend_by(edges, attempt, partial(following.on_status, status=status))
+    if status.state is NativeState.FAULTY and _leaves(edges, attempt):
+        _leave_faulty(edges, site, attempt, status)
+        return False
+    _amend_by(edges, attempt, partial(following.on_status, status=status))
     over = status.state is NativeState.ENDED and not _tells_end(status.exit)
     return over or attempt.evidence == FENCED
 
@@ -155,21 +158,42 @@ def _by_status(edges: Edges, site: Site, attempt: Attempt, status: NativeStatus)
 def _awaits_exit_file(edges: Edges, site: Site, attempt: Attempt, status: NativeStatus) -> bool:
     """Only the exit file tells a checkpoint from a failure with the same code."""
     code = status.exit.code if status.exit and status.state is NativeState.ENDED else None
-    return code == EXIT_CODE and not settled(site, attempt.missing_since, edges.now())
+    return code == EXIT_CODE and not arrived(site, attempt.missing_since, edges.now())
 
 
-def _leaves(edges: Edges, site: Site, attempt: Attempt) -> bool:
-    """True for a moving job that has not started: fenced here, it goes on elsewhere."""
+def _leaves(edges: Edges, attempt: Attempt) -> bool:
+    """True for a moving job that its new place has not started: it goes on elsewhere."""
     moving = is_moving(edges.store.job(attempt.job_id).status)
-    return moving and not give_up(site, attempt)
+    return moving and attempt.phase is Phase.SUBMITTED
 
 
-def _leave_faulty(
-    job: Job, attempt: Attempt, now: datetime, edges: Edges, status: NativeStatus
+def _leave_faulty(edges: Edges, site: Site, attempt: Attempt, status: NativeStatus) -> None:
+    """One step out of a place that holds a moving job for good.
+
+    It is fenced, and the cluster must see the fence before the job may go elsewhere: whoever mends
+    the error there would start it a second time.
+    """
+    refusal = following.refusal(attempt, status)
+    started = give_up(site, attempt)
+    if attempt.evidence != FENCED:
+        text = f"{refusal.message}; its start there is forbidden from now on"
+        _amend_by(edges, attempt, partial(fence, text=text))
+        attempt = attempt_of(edges, edges.store.job(attempt.job_id), attempt.number)
+    if not settled(site, attempt.missing_since, edges.now()):
+        return
+    if started:  # its news never came
+        _amend_by(edges, attempt, partial(following.on_status, status=status))
+        return
+    site.transport.run(site.adapter.cancel_command([attempt.native_id]))
+    _amend_by(edges, attempt, partial(_replace, edges=edges, error=refusal))
+
+
+def _replace(
+    job: Job, attempt: Attempt, now: datetime, edges: Edges, error: GrmsError
 ) -> Draft | None:
-    if attempt.number != job.attempt or attempt.phase not in ON_RESOURCE:
+    if attempt.number != job.attempt or attempt.evidence != FENCED:
         return None
-    return give_place_up(edges, Draft(job, now), following.refusal(attempt, status))
+    return give_place_up(edges, Draft(job, now), error)
 
 
 def _read_exits(edges: Edges, site: Site, ended: Sequence[Attempt]) -> set[str]:
@@ -212,7 +236,7 @@ def look_for(edges: Edges, site: Site, missing: Sequence[Attempt]) -> None:
             _absent(edges, site, attempt)
         elif not _tells_end(account.exit):
             _absent(edges, site, attempt, patience=0.0)
-        elif settled(site, attempt.missing_since, edges.now()):
+        elif arrived(site, attempt.missing_since, edges.now()):
             _amend_by(edges, attempt, partial(following.on_account, account=account))
         else:  # its exit file may still be on its way, and says more
             _amend_by(edges, attempt, _missed)
@@ -259,6 +283,7 @@ def _absent(edges: Edges, site: Site, attempt: Attempt, patience: float | None =
     elif attempt.phase is Phase.RUNNING:
         _amend_by(edges, attempt, partial(_lose, edges=edges, site=site, started=True))
     elif not fenced:
+        give_up(site, attempt)
         _amend_by(edges, attempt, fence)
     else:
         started = give_up(site, attempt)
@@ -266,12 +291,15 @@ def _absent(edges: Edges, site: Site, attempt: Attempt, patience: float | None =
             _amend_by(edges, attempt, partial(_lose, edges=edges, site=site, started=started))
 
 
-def fence(job: Job, attempt: Attempt, now: datetime) -> Draft | None:
-    """Write down that the attempt is being given up, before its fence is written."""
+_UNKNOWN = "no queue and no record knows it: its start is forbidden from now on"
+
+
+def fence(job: Job, attempt: Attempt, now: datetime, text: str = _UNKNOWN) -> Draft | None:
+    """Write down that the attempt is fenced: from now on that has to settle."""
     if attempt.phase not in (Phase.SUBMITTING, Phase.SUBMITTED) or attempt.evidence == FENCED:
         return None
     draft = Draft(job, now).attempt(replace(attempt, evidence=FENCED, missing_since=now))
-    return draft.note("no queue and no record knows it: its start is forbidden from now on")
+    return draft.note(text)
 
 
 def _lose(
