@@ -60,6 +60,10 @@ class Settings:
     max_attempts: int = 5
     #: How long a job may take to write a checkpoint that it was asked for.
     checkpoint_deadline: float = 60.0
+    #: Runs in a row that end with 85 unasked, the checkpoint unchanged, before the job is parked.
+    max_unchanged: int = 3
+    #: Runs of one job in all that end as checkpointed, after which one that ends unasked parks it.
+    max_reruns: int = 1000
     #: The broker's own URL as the hosts see it that run jobs; empty: jobs speak by files alone.
     job_address: str = ""
     #: "better-off" moves checkpointable jobs by itself to where they end clearly sooner; "": never.

@@ -102,6 +102,28 @@ def covers(checkpoint: Checkpoint, name: str) -> bool:
     return named or any(file == name or file.startswith(f"{name}/") for file in checkpoint.files)
 
 
+def why_not_again(
+    kept: Checkpoint, attempts: Sequence[Attempt], most_unchanged: int, most_runs: int
+) -> str:
+    """Why a job that ends with 85 unasked is not run once more, "" if it may.
+
+    A run whose checkpoint was not whole, so that an earlier one is ``kept``, changed nothing.
+    """
+    ended = [a for a in attempts if a.exit is not None and a.exit.checkpointed]
+    unchanged = kept.same + sum(a.number > kept.number for a in ended)
+    if unchanged >= most_unchanged:
+        return (
+            f"its last {unchanged} runs ended as checkpointed and changed nothing of the "
+            "checkpoint; see why it does not go on, then release it"
+        )
+    if len(ended) >= most_runs:
+        return (
+            f"it was run {len(ended)} times and ended as checkpointed each time; release it for "
+            "one run more, or raise max_reruns"
+        )
+    return ""
+
+
 # -- better off -------------------------------------------------------------------------------
 
 

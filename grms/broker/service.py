@@ -39,6 +39,7 @@ from grms.broker.work import transfers_in, transfers_out
 from grms.errors import (
     ConflictError,
     DescriptionError,
+    ErrorCode,
     GrmsError,
     Mistake,
     RequestError,
@@ -187,13 +188,19 @@ class Service(Registrations):
             )
 
     def release(self, caller: Principal, job_id: str) -> Job:
-        """Let a parked job try again; a program that has ended is not run a second time."""
+        """Let a parked job try again; a program that has ended is not run a second time.
+
+        One that was parked for ending as checkpointed again and again goes on from its checkpoint.
+        """
         job = self._job(caller, "release", job_id)
         if not job.parked:
             raise StateError(f"job {job.id} is not parked")
         draft = Draft(job, self._clock.now()).clear_error()
         attempts, text = self._store.attempts(job.id), f"released by {caller.name}"
-        if attempts and attempts[-1].phase is Phase.ENDED:  # it is not run a second time
+        ended = attempts[-1].exit if attempts else None
+        if job.error_code is ErrorCode.PARKED and ended is not None and ended.checkpointed:
+            draft.go(Trigger.REPLACE, RequestStatus.MIGRATE_QUEUED, text).due()
+        elif attempts and attempts[-1].phase is Phase.ENDED:  # it is not run a second time
             draft.go(Trigger.CORRECTED, RequestStatus.TASK_EXEC_DONE, text).due()
         else:
             draft.go(Trigger.REPLACE, RequestStatus.TASK_QUEUED, text).due()

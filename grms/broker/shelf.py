@@ -29,13 +29,17 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A good checkpoint. ``number`` is the attempt that wrote it, ``size`` in bytes."""
+    """A good checkpoint. ``number`` is the attempt that wrote it, ``size`` in bytes.
+
+    ``same`` says how many checkpoints in a row before it held the very same files.
+    """
 
     number: int
     place: Path
     items: tuple[Item, ...]
     size: int
     files: tuple[str, ...]
+    same: int = 0
 
     def path(self, item: Item) -> Path:
         """Where an item lies."""
@@ -64,9 +68,11 @@ class Shelf:
 
     def keep(self, job_id: str, number: int, part: Path, items: Sequence[Item]) -> Checkpoint:
         """Write the manifest, give the checkpoint its number, and forget all but the newest."""
+        files = _digests(part)
         facts = {
             "items": [[item.name, item.directory, item.stream] for item in items],
-            "files": _digests(part),
+            "files": files,
+            "same": self._same(job_id, number, files),
         }
         with (part / _MANIFEST).open("w") as stream:
             json.dump(facts, stream)
@@ -79,6 +85,17 @@ class Shelf:
         for old in self.numbers(job_id)[KEPT:]:
             shutil.rmtree(self._root / job_id / str(old), ignore_errors=True)
         return _read(place, number)
+
+    def _same(self, job_id: str, number: int, files: dict[str, list[int | str]]) -> int:
+        """How many checkpoints in a row before this one hold the same; streams do not count."""
+        earlier = [known for known in self.numbers(job_id) if known < number]
+        try:
+            manifest = self._root / job_id / str(earlier[0]) / _MANIFEST
+            before = json.loads(manifest.read_text())
+            same = _work(before["files"]) == _work(files)
+            return int(before.get("same", 0)) + 1 if same else 0
+        except (IndexError, OSError, ValueError, KeyError, TypeError):
+            return 0  # none, or none that tells anything
 
     def numbers(self, job_id: str) -> list[int]:
         """The numbers of whole checkpoints, newest first; they are not verified here."""
@@ -130,12 +147,16 @@ def _digests(place: Path) -> dict[str, list[int | str]]:
     return found
 
 
+def _work(files: dict[str, list[int | str]]) -> dict[str, list[int | str]]:
+    return {name: value for name, value in files.items() if name.startswith("items/")}
+
+
 def _read(place: Path, number: int) -> Checkpoint:
     facts = json.loads((place / _MANIFEST).read_text())
     items = tuple(Item(str(n), bool(d), bool(s)) for n, d, s in facts["items"])
     size = sum(int(value[0]) for value in facts["files"].values())
     inside = [name[len("items/") :] for name in facts["files"] if name.startswith("items/")]
-    return Checkpoint(number, place, items, size, tuple(inside))
+    return Checkpoint(number, place, items, size, tuple(inside), int(facts.get("same", 0)))
 
 
 def _sync(folder: Path) -> None:

@@ -244,6 +244,23 @@ def test_what_a_job_says_from_inside_is_heard(grid: Start) -> None:
     assert not (broker.files / "dropped.txt").exists()
 
 
+def test_a_job_that_ends_with_85_for_ever_is_parked_and_released_for_one_run_more(
+    grid: Start,
+) -> None:
+    broker = grid("a")
+    with broker.client() as client:
+        job_id = client.submit(
+            shell_job("echo 1 >state; exit 85", attributes='type="single" checkpointable="true"')
+        )
+        assert broker.wait(job_id) == "FAILED"
+        assert "changed nothing of the checkpoint" in client.info(job_id).error_description
+    assert len(broker.attempts(job_id)) == 4
+    broker.run("release", job_id)
+    eventually(lambda: len(broker.attempts(job_id)) == 5, "one run more")
+    assert broker.wait(job_id) == "FAILED"
+    assert job_id in broker.run("parked").stdout
+
+
 def test_a_job_speaks_over_http_and_through_files_while_the_broker_is_away(grid: Start) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -15,8 +15,9 @@ from grms.broker.records import Attempt, Job, Json, Wish, WishKind
 from grms.broker.rounds.asking import LOOK, ask, was_asked
 from grms.broker.rounds.placing import place_at
 from grms.broker.rounds.weighing import Scales
+from grms.broker.shelf import Checkpoint
 from grms.broker.steps.save import save
-from grms.errors import GrmsError
+from grms.errors import ErrorCode, GrmsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,8 @@ def better_place(
 
 def go_on(edges: Edges, job: Job, attempt: Attempt, wishes: tuple[Wish, ...]) -> None:
     """A job that ended by a checkpoint: saved, then suspended, moved, or simply run again."""
-    if save(edges, job, attempt) is None:
+    kept = save(edges, job, attempt)
+    if kept is None:
         return
     job = edges.store.job(job.id)
     if job.state is not JobState.STOPPED:
@@ -131,11 +133,21 @@ def go_on(edges: Edges, job: Job, attempt: Attempt, wishes: tuple[Wish, ...]) ->
         draft.go(Trigger.OFF_RESOURCE, RequestStatus.MIGRATE_STAGE_OUT_DONE, text)
         edges.apply([draft.done(wish, text).due(None)])
         return
+    if wish is None and (why := _why_not_again(edges, job, kept)):
+        edges.apply([draft.fail(GrmsError(why, code=ErrorCode.PARKED), parked=True)])
+        return
     text = "it left a checkpoint and goes on from it"
     draft.go(Trigger.REPLACE, RequestStatus.MIGRATE_QUEUED, text).due()
     if wish is not None:
         _move(edges, draft, attempt, wish)
     edges.apply([draft])
+
+
+def _why_not_again(edges: Edges, job: Job, kept: Checkpoint) -> str:
+    settings = edges.settings
+    return checkpointing.why_not_again(
+        kept, edges.store.attempts(job.id), settings.max_unchanged, settings.max_reruns
+    )
 
 
 def _move(edges: Edges, draft: Draft, attempt: Attempt, wish: Wish) -> None:

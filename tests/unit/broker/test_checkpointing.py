@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from grms.broker import checkpointing
 from grms.broker.checkpointing import Way
-from grms.broker.records import ApplicationAccess, Attempt, Cluster, FileDir, Measured, Phase
-from grms.broker.shelf import Item
+from grms.broker.records import (
+    ApplicationAccess,
+    Attempt,
+    Cluster,
+    Exit,
+    FileDir,
+    Measured,
+    Phase,
+)
+from grms.broker.shelf import Checkpoint, Item
 from grms.gjd.model import Direction, Executable, FileRef, JobDescription, JobType
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -159,3 +168,29 @@ def test_places_that_failed_since_the_last_run_are_known() -> None:
 def test_a_declared_job_is_asked_by_sigusr1_and_answers_with_85() -> None:
     assert json.dumps(checkpointing.declared(_job())) == '{"signal": "USR1", "exit_code": 85}'
     assert checkpointing.declared(_job(checkpointable=False)) is None
+
+
+@pytest.mark.parametrize(
+    ("same", "kept", "runs", "reason"),
+    [
+        (0, 4, 4, ""),
+        (2, 4, 4, ""),
+        (3, 4, 4, "its last 3 runs ended as checkpointed and changed nothing"),
+        (
+            0,
+            1,
+            4,
+            "its last 3 runs",
+        ),  # three were not whole: the first is still the one to go on from
+        (0, 9, 9, ""),
+        (0, 10, 10, "it was run 10 times"),
+    ],
+)
+def test_a_job_that_only_asks_to_be_run_again_is_not_run_for_ever(
+    same: int, kept: int, runs: int, reason: str
+) -> None:
+    checkpoint = Checkpoint(kept, Path("/c"), (), 0, (), same)
+    attempts = [_attempt(n, exit=Exit(code=85, checkpointed=True)) for n in range(1, runs + 1)]
+    why = checkpointing.why_not_again(checkpoint, attempts, most_unchanged=3, most_runs=10)
+    assert why.startswith(reason)
+    assert bool(why) == bool(reason)

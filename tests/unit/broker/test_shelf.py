@@ -91,3 +91,21 @@ def test_a_job_that_is_over_is_forgotten(shelf: Shelf) -> None:
     _keep(shelf, 1)
     shelf.forget("job")
     assert shelf.newest("job") is None
+
+
+def test_it_says_how_often_in_a_row_the_same_was_kept(shelf: Shelf) -> None:
+    said = []
+    for number, text in enumerate(["a", "a", "a", "b", "b"], start=1):
+        _keep(shelf, number, text)
+        found = shelf.newest("job")
+        assert found is not None
+        said.append(found.same)
+    assert said == [0, 1, 2, 0, 1]
+
+
+def test_what_a_job_printed_does_not_make_its_checkpoint_another(shelf: Shelf) -> None:
+    _keep(shelf, 1)
+    part = shelf.begin("job", 2)
+    shelf.target(part, STATE).write_text("state")
+    shelf.target(part, STDOUT).write_text("more\n")
+    assert shelf.keep("job", 2, part, [STATE, STDOUT]).same == 1
