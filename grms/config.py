@@ -15,8 +15,11 @@ from typing import Any, get_type_hints
 
 from grms.errors import ConfigError
 
-#: What ``migrate_policy`` may be.
-MIGRATE_POLICIES = ("", "better-off")
+#: What some settings may be.
+_CHOICES = {
+    "migrate_policy": ("", "better-off"),
+    "checkpoint_overdue": ("go-on", "last-checkpoint"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class Settings:
     max_attempts: int = 5
     #: How long a job may take to write a checkpoint that it was asked for.
     checkpoint_deadline: float = 60.0
+    #: What becomes of one that did not: "go-on", or "last-checkpoint" to leave without a new one.
+    checkpoint_overdue: str = "go-on"
     #: Runs in a row that end with 85 unasked, the checkpoint unchanged, before the job is parked.
     max_unchanged: int = 3
     #: Runs of one job in all that end as checkpointed, after which one that ends unasked parks it.
@@ -123,9 +128,10 @@ def load(
         if variable in environ:
             _take(values, name, environ[variable], hints[name], variable, mistakes)
     values |= {name: value for name, value in overrides.items() if value is not None}
-    policy = values.get("migrate_policy", "")
-    if policy not in MIGRATE_POLICIES:
-        mistakes.append(f"migrate_policy = {policy!r}: expected 'better-off', or '' for none")
+    for name, choices in _CHOICES.items():
+        if values.get(name, choices[0]) not in choices:
+            known = " or ".join(map(repr, choices))
+            mistakes.append(f"{name} = {values[name]!r}: expected {known}")
     address = values.get("job_address", "")
     if address and not re.match(r"https?://[^/?#]+(/[^?#]*)?$", address):
         mistakes.append(f"job_address = {address!r}: expected http://HOST[:PORT][/PATH], or https:")

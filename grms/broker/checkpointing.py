@@ -48,6 +48,14 @@ def way(
     return Way.WRAPPER if declared(description) else None
 
 
+def goes_on_without(said: bytes | None, policy: str) -> bool:
+    """True if a job that wrote no checkpoint in time is to leave all the same, from an earlier one.
+
+    What the job ``said`` wins over the site's ``policy``.
+    """
+    return (_object(said or b"").get("overdue") or policy) == "last-checkpoint"
+
+
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         found = json.loads(raw)
@@ -58,16 +66,18 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a request to a wrapper."""
+    """What became of a request to a wrapper. ``overdue``: it was not carried out in time."""
 
     ok: bool
     reason: str = ""
+    overdue: bool = False
 
 
 def read_answer(raw: bytes) -> Answer:
     """The wrapper's answer; rubbish counts as a refusal."""
     found = _object(raw)
-    return Answer(found.get("ok") is True, str(found.get("reason") or "no reason was given"))
+    reason = str(found.get("reason") or "no reason was given")
+    return Answer(found.get("ok") is True, reason, found.get("overdue") is True)
 
 
 def items(description: JobDescription, registered: Sequence[FileDir]) -> tuple[Item, ...]:

@@ -28,7 +28,8 @@ class HttpApplications:
             with httpx.Client(timeout=deadline, trust_env=False) as client:
                 self._checkpoint(client, access, job_id)
         except httpx.TimeoutException as error:
-            raise _failed(access, f"no answer within {deadline:.0f} s") from error
+            text = f"no answer within {deadline:.0f} s"
+            raise _failed(access, text, transient=True) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _failed(access, str(error)) from error
 
@@ -71,9 +72,9 @@ def fault_of(body: bytes) -> str | None:
     return None
 
 
-def _failed(access: ApplicationAccess, reason: str) -> SiteError:
+def _failed(access: ApplicationAccess, reason: str, *, transient: bool = False) -> SiteError:
     return SiteError(
         f"the application at {access.service_location} wrote no checkpoint: {reason}",
         code=ErrorCode.NOT_CHECKPOINTABLE,
-        transient=False,
+        transient=transient,
     )

@@ -55,14 +55,14 @@ Requests
 
 The broker writes ``control/requests/<id>.json``, whole: one object with ``do`` and ``deadline``
 (seconds, from when the wrapper sees it). The wrapper looks once a second, carries each out once and
-leaves ``<id>.done`` beside it: {id, ok, reason, at}. ``do`` is
+leaves ``<id>.done`` beside it: {id, ok, reason, at, overdue}. ``do`` is
 
 * ``checkpoint``: the way is ``control/ways.json`` if the job wrote one (with ``grms-job
   checkpointable``), else ``checkpoint`` of the specification, else SIGUSR1. A command is run by
   /bin/sh in the working directory: status 0 means that the checkpoint is there, and the job is
   ended. A signal goes to the processes that the wrapper started; they write their checkpoint and
   end with ``exit_code`` (85). The end itself is the answer then. After the deadline the answer is
-  no, and the job goes on.
+  no (``overdue``), and the job goes on.
 * ``stop``, ``cont``: as TSTP and CONT to the wrapper.
 * ``end``: as TERM; with ``checkpointed`` true the job has been checkpointed by other means.
 

@@ -22,12 +22,15 @@ USAGE = """usage: grms-job VERB ...
   list                                   what was added by this job, a line each
   delete NAME                            take back what was added under NAME
   progress PERCENT|TEXT                  how far the job has come
-  checkpointable [--signal NAME] [--exit-code N] [--command TEXT]
-                                         how this job is asked for a checkpoint
+  checkpointable [--signal NAME] [--exit-code N] [--command TEXT] [--overdue POLICY]
+                                         how this job is asked for a checkpoint, and what becomes
+                                         of it if none is written in time: go-on, last-checkpoint
   not-checkpointable                     it cannot be checkpointed now
 """
 
 
+_WAYS = ("signal", "exit_code", "command", "overdue")
+_OVERDUE = ("go-on", "last-checkpoint")
 WRONG_CALL, REFUSED, UNTOLD = 64, 65, 70
 
 
@@ -134,7 +137,7 @@ class Tool:
 
     def do_checkpointable(self, words: "list[str]") -> None:
         """How the wrapper asks for a checkpoint; read by it at the next request."""
-        names = {"--signal": "signal", "--exit-code": "exit_code", "--command": "command"}
+        names = {"--" + name.replace("_", "-"): name for name in _WAYS}
         ways = {}  # type: dict[str, object]
         rest = list(words)
         while rest:
@@ -148,6 +151,8 @@ class Tool:
         if not code.isdigit() or not 0 < int(code) < 126:
             raise WrongCallError("the exit code must be 1 to 125")
         ways["exit_code"] = int(code)
+        if ways.get("overdue", _OVERDUE[0]) not in _OVERDUE:
+            raise WrongCallError("--overdue is one of %s" % ", ".join(_OVERDUE))
         write_whole(os.path.join(self.control, b"ways.json"), dump(ways))
         self._tell("ways", ways=json.dumps(ways, sort_keys=True))
 

@@ -110,15 +110,16 @@ class Requests:
             self._close(False, "the checkpoint command ended with status %d" % (status >> 8))
 
     def _give_up(self) -> None:
-        self._close(False, "no checkpoint within its deadline: the job goes on")
+        self._close(False, "no checkpoint within its deadline", overdue=True)
 
-    def _close(self, ok: bool, reason: str = "") -> None:
+    def _close(self, ok: bool, reason: str = "", **more: object) -> None:
         name, self.open = self.open, None
         if name is not None:
-            self._answer(name, ok, reason)
+            self._answer(name, ok, reason, **more)
 
-    def _answer(self, name: bytes, ok: bool, reason: str = "") -> None:
+    def _answer(self, name: bytes, ok: bool, reason: str = "", **more: object) -> None:
         value = {"id": text(name), "ok": ok, "reason": "" if ok else reason, "at": time.time()}
+        value.update(more)
         try:
             write_whole(os.path.join(self.folder, name + b".done"), dump(value))
         except OSError:

@@ -304,6 +304,29 @@ def test_a_job_that_ignores_the_request_is_suspended_in_place_and_says_so(grid: 
         assert broker.wait(job_id) == "CANCELED"
 
 
+def test_by_policy_a_job_that_writes_no_checkpoint_in_time_goes_on_from_its_last_good_one(
+    grid: Start,
+) -> None:
+    policy = {"GRMS_CHECKPOINT_DEADLINE": "0.5", "GRMS_CHECKPOINT_OVERDUE": "last-checkpoint"}
+    broker = grid("a", policy)
+    deaf, out = broker.files / "deaf", broker.files / "out"
+    script = (
+        'if [ -z "$GRMS_CHECKPOINT" ]; then echo good >state; exit 85; fi;'
+        f"if [ ! -e {deaf} ]; then trap '' USR1; echo half >state; touch {deaf};"
+        f"while :; do sleep 0.1; done; fi; cat state >{out}"
+    )
+    with broker.client() as client:
+        job_id = client.submit(shell_job(script, attributes='type="single" checkpointable="true"'))
+        eventually(deaf.exists, "the second run")
+        client.suspend(job_id)
+        broker.wait(job_id, "SUSPENDED")
+        assert "off its resource" in outcome(broker, job_id)
+        assert _says(broker, job_id, "no checkpoint within its deadline: it is ended")
+        client.resume(job_id)
+        assert broker.wait(job_id) == "FINISHED"
+    assert out.read_text() == "good\n"
+
+
 def test_a_place_that_refuses_a_moving_job_costs_only_the_place(grid: Start) -> None:
     broker, steps = grid("ab"), 80
     out, log = broker.files / "result", broker.files / "log"

@@ -16,23 +16,31 @@ from grms.broker.rounds.asking import LOOK, ask, was_asked
 from grms.broker.rounds.placing import place_at
 from grms.broker.rounds.weighing import Scales
 from grms.broker.shelf import Checkpoint
-from grms.broker.steps.save import save
+from grms.broker.steps.save import OVERDUE, save
 from grms.errors import ErrorCode, GrmsError
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The job cannot leave by a checkpoint now; it goes on as it was."""
+    """The job cannot leave by a checkpoint now; it goes on as it was.
+
+    ``overdue``: only because it did not write one in time.
+    """
 
     reason: str
+    overdue: bool = False
 
 
 def way_of(edges: Edges, site: Site, attempt: Attempt) -> Way | None:
     """How this running attempt can be checkpointed; None: not at all."""
-    said_in = f"{control(attempt.directory)}/ways.json"
-    said = site.transport.read([said_in]).get(said_in)
     description = edges.description(attempt.description)
-    return checkpointing.way(description, said, edges.store.access(attempt.job_id))
+    access = edges.store.access(attempt.job_id)
+    return checkpointing.way(description, _said(site, attempt), access)
+
+
+def _said(site: Site, attempt: Attempt) -> bytes | None:
+    said_in = f"{control(attempt.directory)}/ways.json"
+    return site.transport.read([said_in]).get(said_in)
 
 
 def leave(edges: Edges, site: Site, job: Job, attempt: Attempt, wish: Wish) -> Draft | Refused:
@@ -44,15 +52,41 @@ def leave(edges: Edges, site: Site, job: Job, attempt: Attempt, wish: Wish) -> D
     if job.status is not RequestStatus.MIGRATE_EXEC_SUSPEND:
         draft.step(RequestStatus.MIGRATE_QUEUED).step(RequestStatus.MIGRATE_EXEC_SUSPEND)
         return draft.note(f"asked for a checkpoint: {way.value}").due()
+    refused = None
+    if not was_asked(site, attempt, OVERDUE):
+        refused = _ask_for_checkpoint(edges, site, job, attempt, wish, way)
+        if refused is None or not refused.overdue:
+            return refused or draft.due(LOOK)
+    return _leave_without(edges, site, draft, attempt, refused)
+
+
+def _ask_for_checkpoint(
+    edges: Edges, site: Site, job: Job, attempt: Attempt, wish: Wish, way: Way
+) -> Refused | None:
     name, what = f"checkpoint-{wish.number}", dict[str, Json](do="checkpoint")
     if way is Way.SERVICE:
         name, what = f"{name}-end", {"do": "end", "checkpointed": True}
         if not was_asked(site, attempt, name) and (refused := _call(edges, job)):
             return refused
     answer = ask(edges, site, attempt, name, what)
-    if answer is None or answer.ok:
-        return draft.due(LOOK)
-    return Refused(answer.reason)
+    return None if answer is None or answer.ok else Refused(answer.reason, answer.overdue)
+
+
+def _leave_without(
+    edges: Edges, site: Site, draft: Draft, attempt: Attempt, refused: Refused | None
+) -> Draft | Refused:
+    """Its time is over: by the policy it goes on where it is, or leaves without a new checkpoint.
+
+    ``refused`` is None when it was told to end already.
+    """
+    if refused is not None:
+        policy = edges.settings.checkpoint_overdue
+        kept = edges.shelf.numbers(attempt.job_id)
+        if not kept or not checkpointing.goes_on_without(_said(site, attempt), policy):
+            return Refused(f"{refused.reason}: it goes on without")
+        draft.note(f"{refused.reason}: it is ended, to go on from checkpoint {kept[0]}")
+    answer = ask(edges, site, attempt, OVERDUE, {"do": "end", "checkpointed": True})
+    return draft.due(LOOK) if answer is None or answer.ok else Refused(answer.reason)
 
 
 def _call(edges: Edges, job: Job) -> Refused | None:
@@ -63,7 +97,7 @@ def _call(edges: Edges, job: Job) -> Refused | None:
     try:
         edges.applications.checkpoint(access, job.id, edges.settings.checkpoint_deadline)
     except GrmsError as error:
-        return Refused(error.message)
+        return Refused(error.message, overdue=error.transient)
     return None
 
 

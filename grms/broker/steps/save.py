@@ -5,12 +5,15 @@ from __future__ import annotations
 from grms.broker import checkpointing
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges
-from grms.broker.layout import control, work
+from grms.broker.layout import control, request, work
 from grms.broker.lifecycle import RequestStatus
 from grms.broker.ports.sites import Site
 from grms.broker.records import Attempt, FileRole, Job
 from grms.broker.shelf import Checkpoint, Item
 from grms.errors import ErrorCode, GrmsError, StagingError
+
+#: The request by which a job ends that wrote no checkpoint in time.
+OVERDUE = "overdue"
 
 
 def save(edges: Edges, job: Job, attempt: Attempt) -> Checkpoint | None:
@@ -56,6 +59,9 @@ def _later(edges: Edges, job: Job, error: GrmsError) -> Checkpoint | None:
 
 def _fetch(edges: Edges, site: Site, job: Job, attempt: Attempt) -> Checkpoint:
     shelf = edges.shelf
+    if _wrote_none(site, attempt):
+        reason = "none was written in time"
+        raise StagingError(reason, code=ErrorCode.FILE_NOT_FOUND, transient=False)
     if attempt.number in shelf.numbers(job.id):  # before this process was killed
         found = shelf.newest(job.id)
         if found is not None and found.number == attempt.number:
@@ -72,6 +78,13 @@ def _fetch(edges: Edges, site: Site, job: Job, attempt: Attempt) -> Checkpoint:
         path = f"{control(attempt.directory)}/{stream.name}"
         site.transport.get(path, shelf.target(part, stream))
     return shelf.keep(job.id, attempt.number, part, [*items, *streams])
+
+
+def _wrote_none(site: Site, attempt: Attempt) -> bool:
+    """True for a run that was ended without a new checkpoint; its files may be half written."""
+    by_itself = attempt.exit is not None and attempt.exit.code == checkpointing.EXIT_CODE
+    path = request(attempt.directory, f"{OVERDUE}.json")
+    return not by_itself and path in site.transport.read([path])
 
 
 def _deliver(edges: Edges, attempt: Attempt, kept: Checkpoint, draft: Draft) -> None:

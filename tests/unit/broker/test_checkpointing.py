@@ -194,3 +194,19 @@ def test_a_job_that_only_asks_to_be_run_again_is_not_run_for_ever(
     why = checkpointing.why_not_again(checkpoint, attempts, most_unchanged=3, most_runs=10)
     assert why.startswith(reason)
     assert bool(why) == bool(reason)
+
+
+@pytest.mark.parametrize(
+    ("said", "policy", "leaves"),
+    [
+        (None, "go-on", False),
+        (None, "last-checkpoint", True),
+        (b'{"overdue": "go-on"}', "last-checkpoint", False),
+        (b'{"overdue": "last-checkpoint"}', "go-on", True),
+        (b"not json", "go-on", False),
+    ],
+)
+def test_what_the_job_said_of_a_late_checkpoint_wins_over_the_sites_policy(
+    said: bytes | None, policy: str, leaves: bool
+) -> None:
+    assert checkpointing.goes_on_without(said, policy) is leaves

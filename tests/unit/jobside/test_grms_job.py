@@ -65,6 +65,7 @@ def test_a_job_says_that_it_is_checkpointable_no_more(host: Host) -> None:
         "delete nothing",
         "checkpointable --exit-code 0",
         "checkpointable --sing USR1",
+        "checkpointable --overdue never",
     ],
 )
 def test_a_wrong_call_is_refused_with_the_usage_and_tells_nothing(host: Host, line: str) -> None:
