@@ -34,6 +34,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     with examples_to_myself():
         shutil.rmtree(PLACE, ignore_errors=True)
         shutil.copytree(EXAMPLES / "data", PLACE)
+        shutil.copy(EXAMPLES / "checkpoint/count.py", PLACE)
         found = Broker(tmp_path_factory.mktemp("examples"), {"GRMS_FILE_ROOTS": str(PLACE)})
         found.start()
         yield found
@@ -49,10 +50,16 @@ def test_the_example_ends_and_delivers_as_its_manifest_says(
     if reason:
         pytest.skip(reason)
     with machine.client() as client:
-        job_id = client.submit((EXAMPLES / example["file"]).read_text("utf-8"))
+        text = (EXAMPLES / example["file"]).read_text("utf-8")
+        job_id = client.submit(text.replace(*example.get("instead", ("", ""))))
         if example.get("wish") == "cancel":
             machine.wait(job_id, "RUNNING")
             client.cancel(job_id)
+        if example.get("wish") == "suspend":
+            machine.wait(job_id, "RUNNING")
+            client.suspend(job_id)
+            machine.wait(job_id, "SUSPENDED")
+            client.resume(job_id)
         state = machine.wait(job_id)
         info = client.info(job_id)
     assert state == example["end"], info.error_description

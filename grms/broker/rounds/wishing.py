@@ -120,6 +120,8 @@ def _suspend(edges: Edges, case: Case) -> Draft:
         draft = Draft(job, now)
         if attempt is not None:
             draft.attempt(with_phase(attempt, phase=Phase.REVOKED))
+        if case.wish.description:
+            draft.set(description=case.wish.description)
         draft.go(Trigger.HELD, RequestStatus.TASK_QUEUED, "held by the broker before submission")
         return draft.done(case.wish, "held before submission").due(None)
     if attempt.phase is Phase.SUBMITTING:
@@ -130,7 +132,8 @@ def _suspend(edges: Edges, case: Case) -> Draft:
     outcome = _one(site, "hold", attempt)
     if not outcome.ok:
         return _not_done(edges, case, outcome)
-    draft, text = Draft(job, now).attempt(with_phase(attempt, held=True)), "held in the queue"
+    draft = Draft(job, now).attempt(with_phase(attempt, held=True))
+    text = f"held in the queue{_unused(case)}"
     draft.go(Trigger.HELD, RequestStatus.TASK_EXEC_PENDING, text)
     return draft.done(case.wish, text).due(None)
 
@@ -155,7 +158,13 @@ def _suspend_running(edges: Edges, case: Case, site: Site, attempt: Attempt) -> 
     if case.job.status is RequestStatus.MIGRATE_EXEC_SUSPEND:
         draft.step(RequestStatus.MIGRATE_FAILED)
         how += f", without a checkpoint ({left.reason})"
+    how += _unused(case)
     return draft.go(Trigger.HELD, RequestStatus.TASK_EXEC, how).done(case.wish, how).due(None)
+
+
+def _unused(case: Case) -> str:
+    unused = "; the new description is for a new placement only"
+    return unused if case.wish.description else ""
 
 
 def _resume(edges: Edges, case: Case) -> Draft:
@@ -179,8 +188,7 @@ def _resume(edges: Edges, case: Case) -> Draft:
         draft.go(Trigger.RELEASED, RequestStatus.TASK_EXEC_PENDING, "released in the queue")
     else:
         draft.go(Trigger.STARTED, RequestStatus.TASK_EXEC_ACTIVE, "goes on in place")
-    unused = "; the new description is for a new placement only" if case.wish.description else ""
-    return draft.done(case.wish, f"it goes on in place{unused}").due(None)
+    return draft.done(case.wish, f"it goes on in place{_unused(case)}").due(None)
 
 
 def _queue_again(edges: Edges, case: Case, text: str) -> Draft:
