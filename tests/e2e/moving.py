@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from broker import Broker, eventually
 
 PATIENCE = float(os.environ.get("GRMS_TEST_PATIENCE", "300"))
+#: Seconds a step: so that the moves come before the end however slow the machine, and then the end.
+SLOW, QUICK = 0.3, 0.005
 COUNT = Path(__file__).parents[2] / "examples/checkpoint/count.py"
 
 
@@ -51,6 +57,56 @@ def counting_job(
         </arguments>
         <stdout><url>file://{out}.stdout</url></stdout>{checkpoint}
       </executable></simplejob></grmsjob>"""
+
+
+def migrate_by_command(broker: Broker, job_id: str, text: str) -> None:
+    """As a user does: ``grms-client migrate JOB FILE``."""
+    file = broker.place / "there.xml"
+    file.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "grms.client", "migrate", job_id, str(file)],
+        env={**broker.env, "GRMS_SERVER": broker.url, "GRMS_TOKEN": broker.token},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def migrate_by_soap(broker: Broker, job_id: str, text: str) -> None:
+    """As a program of the time does: an envelope of its own making."""
+    body = (
+        '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"><soapenv:Body>'
+        '<g:migrateJob xmlns:g="urn:grms" '
+        'soapenv:encodingStyle="http://schemas.xmlsoap.org/soap/encoding/">'
+        f"<jobId>{job_id}</jobId><jobDefinition>{escape(text)}</jobDefinition>"
+        "</g:migrateJob></soapenv:Body></soapenv:Envelope>"
+    )
+    headers = {
+        "Content-Type": "text/xml; charset=utf-8",
+        "SOAPAction": '""',
+        "Authorization": f"Bearer {broker.token}",
+    }
+    request = urllib.request.Request(f"{broker.url}/axis/services/grms", body.encode(), headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert ">0</errorCode>" in answer.read().decode()
+
+
+def with_progress(text: str, python: str = sys.executable) -> str:
+    """The same job, which says each second that it has come a very little further."""
+    says = "p=1; while :; do grms-job progress $(printf 0.%04d $p); p=$((p + 1)); sleep 1; done"
+    script = f'{{ {says}; }} & exec {python} "$@"'
+    words = f"<value>-c</value><value>{escape(script)}</value>"
+    text = text.replace(f"file:///{python}", "file:////bin/sh", 1)
+    return text.replace(
+        "<value>count.py</value>", f"{words}<value>sh</value><value>count.py</value>"
+    )
+
+
+def faster(clusters: Path, name: str, mhz: int) -> None:
+    """Declare another speed of a cluster; a broker sees it when it starts."""
+    head = re.compile(rf"(\[cluster\.{name}\]\n)(cpu_speed = \d+\n)?")
+    clusters.write_text(head.sub(rf"\g<1>cpu_speed = {mhz}\n", clusters.read_text()))
 
 
 def undisturbed(steps: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import socket
 import sys
@@ -14,7 +15,18 @@ from xml.sax.saxutils import escape
 import pytest
 from broker import Broker, eventually
 from jobs import shell_job
-from moving import COUNT, counting_job, fork_clusters, outcome, steps_done, undisturbed
+from moving import (
+    COUNT,
+    QUICK,
+    SLOW,
+    counting_job,
+    faster,
+    fork_clusters,
+    migrate_by_command,
+    outcome,
+    steps_done,
+    undisturbed,
+)
 
 Start = Callable[..., Broker]
 
@@ -51,17 +63,17 @@ def _running_on(broker: Broker, job_id: str, cluster: str) -> Callable[[], bool]
 def test_forced_moves_with_a_broker_killed_in_between_change_nothing_of_the_result(
     grid: Start,
 ) -> None:
-    broker, steps = grid(), 300
+    broker, steps = grid(), 400
     out, log = broker.files / "result", broker.files / "log"
     dice = random.Random(20261127)
     with broker.client() as client:
-        job_id = client.submit(counting_job(out, steps, 0.1, host="a.grid", log=log))
-    for target in "bcabc":
+        job_id = client.submit(counting_job(out, steps, SLOW, host="a.grid", log=log))
+    for target, pace in zip("bcabc", [SLOW] * 4 + [QUICK], strict=True):
         eventually(lambda: broker.state(job_id) == "RUNNING", "the job to run")
         seen = len(steps_done(log))
         eventually(lambda seen=seen: len(steps_done(log)) > seen + 3, "some steps")
-        with broker.client() as client:
-            client.migrate(job_id, counting_job(out, steps, 0.1, host=f"{target}.grid", log=log))
+        there = counting_job(out, steps, pace, host=f"{target}.grid", log=log)
+        migrate_by_command(broker, job_id, there)
         if dice.random() < 0.7:
             pause = dice.random() * 2
             eventually(_after(pause), "a random moment")
@@ -202,6 +214,30 @@ def test_a_job_moves_by_the_way_that_it_registers_itself(grid: Start, way: str) 
     assert _hosts(broker, job_id) == ["a", "b"]
     assert int(out.read_text()) == undisturbed(steps)
     assert [step for _, _, step in steps_done(log)] == list(range(1, steps + 1))
+
+
+def test_the_example_in_shell_moves_too(grid: Start) -> None:
+    broker = grid("ab")
+    shell = f'<file name="count.sh" type="in"><url>file://{COUNT.parent}/count.sh</url></file>'
+    shell += f'<file name="result" type="out"><url>file://{broker.files}/result</url></file>'
+
+    def job(host: str) -> str:
+        resource = f"<resource><hostname>{host}.grid</hostname></resource>"
+        text = shell_job("", files=shell, resource=resource)
+        text = text.replace('type="single"', 'type="single" checkpointable="true"', 1)
+        return re.sub(
+            "<value>-c</value>.*?</value>", "<value>count.sh</value><value>8</value>", text
+        )
+
+    with broker.client() as client:
+        job_id = client.submit(job("a"))
+        eventually(lambda: _says(broker, job_id, "25"), "two steps")
+        client.migrate(job_id, job("b"))
+        assert broker.wait(job_id) == "FINISHED"
+    assert _hosts(broker, job_id) == ["a", "b"]
+    assert (broker.files / "result").read_text() == "counted to 8\n"
+    told = [event.text for event in broker.events(job_id) if event.kind.name == "PROGRESS"]
+    assert told == ["12", "25", "37", "50", "62", "75", "87", "100"]
 
 
 def _says(broker: Broker, job_id: str, text: str) -> bool:
@@ -357,10 +393,8 @@ def test_the_policy_moves_a_job_to_where_it_ends_clearly_sooner_and_explains_it(
     there = "b" if here == "a" else "a"
     broker.kill()
     clusters = tmp_path / "grid/clusters.toml"
-    text = clusters.read_text()
-    for name, speed in ((here, 1000), (there, 100_000)):
-        text = text.replace(f"[cluster.{name}]", f"[cluster.{name}]\ncpu_speed = {speed}")
-    clusters.write_text(text)
+    faster(clusters, here, 1000)
+    faster(clusters, there, 100_000)
     broker.start()
     eventually(_running_on(broker, job_id, there), "the policy to move it")
     why = [e.text for e in broker.events(job_id) if e.text.startswith("better-off wishes")]

@@ -9,16 +9,30 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import cycle, dropwhile, islice, pairwise
 from pathlib import Path
 
 import pytest
 from broker import Broker
-from moving import COUNT, PATIENCE, counting_job, expect, steps_done, undisturbed
+from moving import (
+    COUNT,
+    PATIENCE,
+    QUICK,
+    SLOW,
+    counting_job,
+    expect,
+    faster,
+    migrate_by_soap,
+    steps_done,
+    undisturbed,
+    with_progress,
+)
 
 TESTBED = Path(__file__).parents[2] / "testbed"
 CONDOR = Path(os.environ.get("GRMS_CONDOR_PREFIX", "/opt/grms-condor"))
-STEPS = 500
+NAMES = ("sge", "slurm", "condor", "fork")
+PYTHON = "/usr/bin/python3"
+STEPS = 600
 
 pytestmark = [
     pytest.mark.sge,
@@ -89,7 +103,9 @@ def _clusters(ground: Path, ssh: Mapping[str, str]) -> Path:
     return file
 
 
-def test_five_moves_over_unlike_systems_change_nothing_of_the_result(ground: Path) -> None:
+@contextmanager
+def _grid(ground: Path, **settings: str) -> Iterator[Broker]:
+    """A broker that knows all four, each with its real system."""
     for script in ("sge-up", "slurm-up", "condor-up"):
         _up(TESTBED / script)
     with _sshd(ground / "sshd") as ssh:
@@ -98,54 +114,107 @@ def test_five_moves_over_unlike_systems_change_nothing_of_the_result(ground: Pat
             "GRMS_CLUSTERS_FILE": str(_clusters(ground, ssh)),
             "GRMS_FILE_ROOTS": f"{place / 'files'}:{COUNT.parent}",
             "GRMS_CALLS_PER_MINUTE": "30",
+            **settings,
         }
         broker = Broker(place, env, account="grid")
         broker.start()
         try:
-            _move_about(broker, ground)
+            yield broker
         finally:
             broker.kill()
 
 
-def _move_about(broker: Broker, ground: Path) -> None:
-    out, logs = broker.files / "result", ground / "logs"
+def _log(ground: Path) -> Path:
+    """Where the job writes down what it did."""
+    logs = ground / "logs"
     logs.mkdir()
     shutil.chown(logs, "grid")
-    log = logs / "steps"
+    return logs / "steps"
 
-    def job(host: str) -> str:
-        return counting_job(
-            out, STEPS, 0.1, host=f"{host}.grid", log=log, python="/usr/bin/python3"
-        )
 
-    dice = random.Random(5)
-    with broker.client() as client:
-        job_id = client.submit(job("sge"))
-    for target in ("slurm", "condor", "fork", "sge", "slurm"):
-        expect(broker, job_id, lambda: broker.state(job_id) == "RUNNING", "the job to run")
-        seen = len(steps_done(log))
-        expect(broker, job_id, lambda seen=seen: len(steps_done(log)) > seen + 3, "some steps")
-        with broker.client() as client:
-            client.migrate(job_id, job(target))
-        moment = dice.choice(["MIGRATE_EXEC_SUSPEND", "MIGRATE_STAGE_OUT", "MIGRATE_SUBMIT"])
-        expect(broker, job_id, lambda m=moment: _reached(broker, job_id, m), moment)
-        broker.kill()
-        broker.start()
-        expect(
-            broker,
-            job_id,
-            lambda t=target: (
-                broker.attempts(job_id)[-1].cluster == t and broker.state(job_id) == "RUNNING"
-            ),
-            f"the job to run on {target}",
-        )
+def _judge(broker: Broker, job_id: str, log: Path) -> None:
+    """The result is that of an undisturbed run, and every step was done once, one at a time."""
     assert broker.wait(job_id, patience=PATIENCE) == "FINISHED"
-    places = [attempt.cluster for attempt in broker.attempts(job_id)]
-    assert places == ["sge", "slurm", "condor", "fork", "sge", "slurm"]
-    assert int(out.read_text()) == undisturbed(STEPS)
+    assert int((broker.files / "result").read_text()) == undisturbed(STEPS)
     done = steps_done(log)
     assert [step for _, _, step in done] == list(range(1, STEPS + 1))  # none lost, none twice
     assert all(end <= begin for (_, end, _), (begin, _, _) in pairwise(done))  # one at a time
+
+
+def _goes_on(broker: Broker, job_id: str, log: Path) -> None:
+    """Wait until it runs and does some steps."""
+    expect(broker, job_id, lambda: broker.state(job_id) == "RUNNING", "the job to run")
+    seen = len(steps_done(log))
+    expect(broker, job_id, lambda: len(steps_done(log)) > seen + 3, "some steps")
+
+
+def _runs_on(broker: Broker, job_id: str, cluster: str) -> None:
+    expect(
+        broker,
+        job_id,
+        lambda: (
+            broker.attempts(job_id)[-1].cluster == cluster and broker.state(job_id) == "RUNNING"
+        ),
+        f"the job to run on {cluster}",
+    )
+
+
+def test_five_moves_over_unlike_systems_change_nothing_of_the_result(ground: Path) -> None:
+    dice = random.Random(5)
+    with _grid(ground) as broker:
+        out, log = broker.files / "result", _log(ground)
+
+        def job(host: str, pace: float = SLOW) -> str:
+            return counting_job(out, STEPS, pace, host=f"{host}.grid", log=log, python=PYTHON)
+
+        with broker.client() as client:
+            job_id = client.submit(job("sge"))
+        for target in ("slurm", "condor", "fork", "sge", "slurm"):
+            _goes_on(broker, job_id, log)
+            last = len(broker.attempts(job_id)) == 5
+            migrate_by_soap(broker, job_id, job(target, QUICK if last else SLOW))
+            moment = dice.choice(["MIGRATE_EXEC_SUSPEND", "MIGRATE_STAGE_OUT", "MIGRATE_SUBMIT"])
+            expect(broker, job_id, lambda m=moment: _reached(broker, job_id, m), moment)
+            broker.kill()
+            broker.start()
+            _runs_on(broker, job_id, target)
+        _judge(broker, job_id, log)
+        places = [attempt.cluster for attempt in broker.attempts(job_id)]
+        assert places == ["sge", "slurm", "condor", "fork", "sge", "slurm"]
+
+
+def test_five_moves_by_policy_over_unlike_systems_change_nothing_of_the_result(
+    ground: Path,
+) -> None:
+    policy = {"POLICY": "better-off", "INTERVAL": "1", "MIN_STAY": "0", "MOVES_A_DAY": "5"}
+    with _grid(ground, **{f"GRMS_MIGRATE_{k}": v for k, v in policy.items()}) as broker:
+        log, clusters = _log(ground), Path(broker.env["GRMS_CLUSTERS_FILE"])
+
+        def job(pace: float) -> str:
+            out = broker.files / "result"
+            return with_progress(counting_job(out, STEPS, pace, log=log, python=PYTHON), PYTHON)
+
+        with broker.client() as client:
+            job_id = client.submit(job(SLOW))
+        _goes_on(broker, job_id, log)
+        first = broker.attempts(job_id)[-1].cluster
+        turn = list(islice(dropwhile(lambda name: name != first, cycle(NAMES)), 6))
+        speeds = [1000 * 10**n for n in range(6)]
+        faster(clusters, first, speeds[0])
+        for target, speed in zip(turn[1:], speeds[1:], strict=True):
+            _goes_on(broker, job_id, log)
+            broker.kill()
+            faster(clusters, target, speed)  # somebody has built new machines
+            broker.start()
+            _runs_on(broker, job_id, target)
+        with broker.client() as client:
+            client.suspend(job_id)
+            expect(broker, job_id, lambda: broker.state(job_id) == "SUSPENDED", "the job to rest")
+            client.resume(job_id, job(QUICK))
+        _judge(broker, job_id, log)
+        assert [attempt.cluster for attempt in broker.attempts(job_id)][:6] == turn
+        why = [e.text for e in broker.events(job_id) if e.text.startswith("better-off wishes")]
+        assert len(why) == 5
 
 
 def _reached(broker: Broker, job_id: str, status: str) -> bool:
