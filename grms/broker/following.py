@@ -18,6 +18,8 @@ from grms.errors import ErrorCode, GrmsError
 
 #: In place of the batch system's word for a job that its wrapper stopped on the broker's request.
 BY_WRAPPER = "stopped by its wrapper"
+#: In its place for a started job that its system holds in an error.
+IN_ERROR = "held in an error"
 _BEFORE_END = (JobState.PENDING, JobState.RUNNING, JobState.SUSPENDED)
 #: The status of a wrapper that refused a start (EX_PROTOCOL, see ``grms.jobside``): it says
 #: nothing of the program, which may have run in an earlier start of the same attempt.

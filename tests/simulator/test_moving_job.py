@@ -94,3 +94,17 @@ def test_a_crash_on_the_way_changes_nothing_of_that(broker: SimBroker, points: i
     broker.settle()
     assert not check(broker.store, runs_of(broker), now=broker.world.now)
     assert broker.store.job(job_id).state is JobState.FINISHED
+
+
+def test_one_that_left_its_evidence_before_it_was_held_has_ended_as_that_says(
+    broker: SimBroker,
+) -> None:
+    broker.world.queue_delay = 2.0
+    job_id = broker.submit(100, 0)
+    _until(broker, lambda: broker.store.job(job_id).state is JobState.RUNNING, "running")
+    (native,) = broker.world.of_state("running")
+    broker.world.advance(native.ends_at - broker.world.now + 1)
+    broker.world.stick(native)
+    broker.settle()
+    assert broker.store.job(job_id).state is JobState.FINISHED
+    assert native.state == "gone"

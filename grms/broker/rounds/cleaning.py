@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges, with_phase
+from grms.broker.following import IN_ERROR
 from grms.broker.ports.sites import Site
 from grms.broker.records import Attempt, Job, Phase
 from grms.errors import GrmsError
@@ -66,7 +67,8 @@ def _close(edges: Edges, items: list[tuple[Job, Attempt]]) -> int:
 
 def _lives(site: Site, attempt: Attempt) -> bool:
     """Withdraw what may still wait in a queue; True until the batch system says that it is gone."""
-    if attempt.phase is not Phase.REVOKED or not attempt.native_id:
+    left = attempt.phase is Phase.REVOKED or attempt.native_state == IN_ERROR
+    if not left or not attempt.native_id:
         return False
     commands = site.adapter.find_commands([attempt.tag])
     found = site.adapter.parse_find(site.transport.run_many(list(commands)))

@@ -83,7 +83,7 @@ def _leave_without(
         policy = edges.settings.checkpoint_overdue
         kept = edges.shelf.numbers(attempt.job_id)
         if not kept or not checkpointing.goes_on_without(_said(site, attempt), policy):
-            return Refused(f"{refused.reason}: it goes on without")
+            return refused
         draft.note(f"{refused.reason}: it is ended, to go on from checkpoint {kept[0]}")
     answer = ask(edges, site, attempt, OVERDUE, {"do": "end", "checkpointed": True})
     return draft.due(LOOK) if answer is None or answer.ok else Refused(answer.reason)

@@ -103,6 +103,9 @@ def ask_queue(edges: Edges, site: Site, attempts: Sequence[Attempt]) -> None:
         command = site.adapter.status_command(list(known))
         statuses = site.adapter.parse_status(site.transport.run(command))
     ended = [known[i] for i, s in statuses.items() if i in known and s.state in _NOT_GOING_ON]
+    for attempt in ended:
+        if statuses[attempt.native_id].state is NativeState.FAULTY:
+            _amend_by(edges, attempt, _held)
     told = _read_exits(edges, site, ended)
     for native_id, attempt in known.items():
         status = statuses.get(native_id)
@@ -112,6 +115,15 @@ def ask_queue(edges: Edges, site: Site, attempts: Sequence[Attempt]) -> None:
             missing.append(attempt)  # the queue knows it, but there it will not go on
     if missing:
         look_for(edges, site, missing)
+
+
+def _held(job: Job, attempt: Attempt, now: datetime) -> Draft | None:
+    """Note that the system holds a started job in an error: it is to be withdrawn in the end."""
+    if attempt.phase is not Phase.RUNNING or attempt.native_state == following.IN_ERROR:
+        return None
+    since = attempt.missing_since or now
+    held = replace(attempt, native_state=following.IN_ERROR, missing_since=since)
+    return Draft(job, now).attempt(held)
 
 
 def _nameless(edges: Edges, site: Site, attempts: list[Attempt]) -> list[Attempt]:
@@ -156,9 +168,12 @@ def _by_status(edges: Edges, site: Site, attempt: Attempt, status: NativeStatus)
 
 
 def _awaits_exit_file(edges: Edges, site: Site, attempt: Attempt, status: NativeStatus) -> bool:
-    """Only the exit file tells a checkpoint from a failure with the same code."""
+    """Only the exit file tells a checkpoint from a failure with the same code, and what became of
+    a program whose job the system then holds in an error.
+    """
     code = status.exit.code if status.exit and status.state is NativeState.ENDED else None
-    return code == EXIT_CODE and not arrived(site, attempt.missing_since, edges.now())
+    held = status.state is NativeState.FAULTY and attempt.phase is Phase.RUNNING
+    return (held or code == EXIT_CODE) and not arrived(site, attempt.missing_since, edges.now())
 
 
 def _leaves(edges: Edges, attempt: Attempt) -> bool:
