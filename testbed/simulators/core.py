@@ -287,13 +287,15 @@ def family(leader: int) -> list[int]:
     return sorted(members)
 
 
-def install(program: Path, names: list[str], target: Path, **settings: Any) -> Path:
+def install(
+    program: Path, names: list[str], target: Path, *, python: str = "", **settings: Any
+) -> Path:
     """Make ``target/bin`` with a command for each name, bound to the state in ``target/state``."""
     state, folder = target / "state", target / "bin"
     state.mkdir(parents=True, exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     (state / "settings.json").write_text(json.dumps(settings))
-    python = shutil.which("python3") or sys.executable
+    python = python or shutil.which("python3") or sys.executable
     for name in names:
         command = folder / name
         command.write_text(

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from checker import Ran
+from moving import COUNT, counting_job
 
 from grms.broker.lifecycle import JobState
 from grms.broker.ports.store import JobQuery
@@ -25,16 +26,15 @@ from grms.server.wiring import SystemClock, declare_clusters, make_stager, make_
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-ALICE = Principal("alice")
 ADMIN = Principal("root", admin=True)
 PATIENCE = 180.0
 #: A program that tells when it starts and ends; lines this short are appended whole.
 PROGRAM = (
-    'echo "$GRMS_JOB_ID $GRMS_ATTEMPT start $(date +%s.%N)" >> {tally}; sleep {seconds}; '
+    'echo "$GRMS_JOB_ID $GRMS_ATTEMPT start $(date +%s.%N) $$" >> {tally}; sleep {seconds}; '
     'echo "$GRMS_JOB_ID $GRMS_ATTEMPT {code} $(date +%s.%N)" >> {tally}; exit {code}'
 )
 JOB = (
-    '<grmsjob appid="drill"><simplejob><executable type="single">'
+    '<grmsjob appid="drill"><simplejob>{resource}<executable type="single">'
     '<file name="sh" type="in"><url>file:////bin/sh</url></file>'
     "<arguments><value>-c</value><value>{script}</value>{files}</arguments>"
     "{out}</executable></simplejob></grmsjob>"
@@ -49,22 +49,30 @@ def eventually(check: Callable[[], object], what: str, patience: float = PATIENC
         time.sleep(0.05)
 
 
-class Fire:
-    """Everything of one drill lies in ``place``."""
+#: Where plain and counting jobs may be sent.
+RESOURCE = "<resource><hostname>{host}.grid</hostname></resource>"
 
-    def __init__(self, place: Path, **settings: str) -> None:
+
+class Fire:
+    """Everything of one drill lies in ``place``. Jobs run by ``account``, "" is our own."""
+
+    def __init__(self, place: Path, account: str = "", **settings: str) -> None:
         self.place = place
-        self.tally = place / "tally"
-        self.files = place / "files"
-        self.files.mkdir(parents=True)
+        self.alice = Principal("alice", account)
+        self.tally, self.files, self.counts = place / "tally", place / "files", place / "counts"
+        for folder in (self.files, self.counts):
+            folder.mkdir(parents=True)
+        self.tally.touch()
+        self.tally.chmod(0o666)  # whoever runs the jobs
+        self.counts.chmod(0o777)
         variables = {
             "GRMS_DATA_DIR": str(place / "data"),
-            "GRMS_FILE_ROOTS": str(self.files),
+            "GRMS_FILE_ROOTS": f"{self.files}:{COUNT.parent}",
             "GRMS_LOCAL_JOBS": "64",
             **{f"GRMS_{name.upper()}": value for name, value in settings.items()},
         }
         path = f"{ROOT}:{HERE}:{os.environ.get('PYTHONPATH', '')}"
-        self._env = {**os.environ, **variables, "PYTHONPATH": path}
+        self.env = {**os.environ, **variables, "PYTHONPATH": path}
         self.settings = load(environ=variables)
         self.store = make_store(self.settings)
         declare_clusters(self.store, self.settings)
@@ -73,6 +81,7 @@ class Fire:
         self.service = Service(self.store, stager, SystemClock(), self._poker)
         self.engine: subprocess.Popen[bytes] | None = None
         self.kills = 0
+        self.crashes: list[str] = []
 
     def close(self) -> None:
         """End the engine and let go of the store."""
@@ -87,7 +96,7 @@ class Fire:
         with (self.place / "engine.log").open("ab") as log:
             self.engine = subprocess.Popen(
                 [sys.executable, HERE / "engine.py", kill_at],
-                env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
     def kill(self) -> None:
@@ -97,6 +106,23 @@ class Fire:
             self.engine.wait()
             self.engine = None
             self.kills += 1
+
+    def revive(self) -> None:
+        """Start another engine where one has come to its point, or died of something else."""
+        if self.engine is None or self.engine.poll() is None:
+            return
+        if self.engine.returncode == -signal.SIGKILL:
+            self.kills += 1
+        else:
+            log = (self.place / "engine.log").read_text(errors="replace")
+            self.crashes.append(f"an engine ended with {self.engine.returncode}: {log[-2000:]}")
+        self.engine = None
+        self.start()
+
+    def points(self) -> list[str]:
+        """The numbered points that engines have passed so far."""
+        file = self.settings.data_dir / "points"
+        return sorted(set(file.read_text().split("\n")) - {""}) if file.exists() else []
 
     def killed_itself(self, point: str) -> None:
         """Wait until the engine has come to its point."""
@@ -109,21 +135,36 @@ class Fire:
 
     # -- jobs ---------------------------------------------------------------------------------
 
-    def submit(self, code: int, seconds: float = 0.0, *, staged: bool = False) -> str:
+    def submit(
+        self, code: int, seconds: float = 0.0, *, staged: bool = False, host: str = "", key: str = ""
+    ) -> str:
         """A job that ends with ``code`` after ``seconds``."""
+        return self.send(self.text(code, seconds, staged=staged, host=host), key)
+
+    def text(self, code: int, seconds: float, *, staged: bool = False, host: str = "") -> str:
+        """The description of such a job."""
         script = PROGRAM.format(tally=self.tally, seconds=seconds, code=code)
         files = out = ""
         if staged:
             (self.files / "in").write_text("x")
             files = f'<file name="in" type="in"><url>file://{self.files}/in</url></file>'
             out = f"<stdout><url>file://{self.files}/out</url></stdout>"
-        text = JOB.format(script=escape(script), files=files, out=out)
-        return self.service.submit(ALICE, text).job.id
+        resource = RESOURCE.format(host=host) if host else ""
+        return JOB.format(script=escape(script), files=files, out=out, resource=resource)
 
-    def wish(self, verb: str, job_id: str) -> None:
+    def counting(self, name: str, steps: int, host: str, python: str) -> str:
+        """The description of a job that counts ``steps`` and can be moved."""
+        out, log = self.files / name, self.counts / name
+        return counting_job(out, steps, 0.1, host=f"{host}.grid", log=log, python=python)
+
+    def send(self, text: str, key: str = "") -> str:
+        """Submit; the job's id."""
+        return self.service.submit(self.alice, text, key=key).job.id
+
+    def wish(self, verb: str, job_id: str, *text: str) -> None:
         """A wish that comes too late is no fault."""
         with contextlib.suppress(GrmsError):
-            getattr(self.service, verb)(ALICE, job_id)
+            getattr(self.service, verb)(self.alice, job_id, *text)
 
     def wait(self, job_id: str, *states: JobState) -> None:
         """Wait until a job is in one of ``states``."""
@@ -134,13 +175,19 @@ class Fire:
         return list(self.store.jobs(JobQuery()))
 
     def all_ended(self, patience: float) -> bool:
-        """Wait until every job has ended; parked ones are released. False: some have not."""
+        """Wait until every job has ended; parked ones are released, suspended ones resumed.
+
+        False: some have not.
+        """
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
+            self.revive()
             states = self.jobs()
             for job in states:
                 if job.parked:
                     self.service.release(ADMIN, job.id)
+                if job.state is JobState.SUSPENDED and not self.store.wishes([job.id]):
+                    self.wish("resume", job.id)
             if all(job.state.is_end and not job.parked for job in states):
                 return True
             time.sleep(0.3)
@@ -148,15 +195,27 @@ class Fire:
 
     def runs(self) -> list[Ran]:
         """What really ran, as the programs themselves wrote it down."""
-        lines = self.tally.read_text().splitlines() if self.tally.exists() else []
-        return list(read_tally(lines))
+        return read_tally(self._lines())
+
+    def _lines(self) -> list[str]:
+        return self.tally.read_text().splitlines() if self.tally.exists() else []
+
+    def is_alive(self, run: Ran) -> bool:
+        """True while the program of a run that wrote no end is there."""
+        for line in self._lines():
+            job_id, attempt, word, _, *pid = line.split()
+            if (job_id, attempt, word) == (run.job_id, str(run.attempt), "start") and pid:
+                with contextlib.suppress(OSError):
+                    mark = f"GRMS_JOB_ID={job_id}\0".encode()
+                    return mark in Path(f"/proc/{pid[0]}/environ").read_bytes()
+        return False
 
 
 def read_tally(lines: list[str]) -> list[Ran]:
     """Runs from the lines of programs. One without an end was ended, or is running."""
     runs: list[Ran] = []
     for line in lines:
-        job_id, attempt, word, at = line.split()
+        job_id, attempt, word, at, *_ = line.split()
         if word == "start":
             runs.append(Ran(job_id, int(attempt), float(at), None, None))
             continue
