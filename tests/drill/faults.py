@@ -31,6 +31,9 @@ class Fault:
     def prepare(self, place: Path, stack: ExitStack) -> None:
         """Before there is a broker."""
 
+    def before(self, fire: Fire) -> None:
+        """Before each burst of submissions."""
+
     def strike(self, fire: Fire, ground: Ground, dice: Dice) -> None:
         """Something goes wrong."""
 
@@ -50,11 +53,16 @@ class Kills(Fault):
 class Steps(Fault):
     """The engine ends itself by kill -9 at a numbered step, before or after it."""
 
+    def before(self, fire: Fire) -> None:
+        """There is work for the next engine from its first to its last step."""
+        if fire.points():
+            fire.kill()
+
     def strike(self, fire: Fire, ground: Ground, dice: Dice) -> None:
-        """A step that was seen before, the first to fourth time that it is passed."""
-        fire.kill()
-        point = dice.choice(fire.points() or [""])
-        fire.start(f"{point}:{dice.randint(1, 4)}" if point else "")
+        """A step that was seen before, the first or second time that it is passed."""
+        if fire.engine is None:
+            fire.start(f"{dice.choice(fire.points())}:{dice.randint(1, 2)}")
+            fire.may_end(6.0)
 
 
 class Words(Fault):
@@ -135,8 +143,9 @@ class Moves(Fault):
 
     def strike(self, fire: Fire, ground: Ground, dice: Dice) -> None:
         """Some wishes, then a kill, half of the time before they can be carried out."""
+        time.sleep(dice.uniform(0.5, 2.0))  # most of them run by then
         live = [job for job in fire.jobs() if not job.state.is_end]
-        for job in dice.sample(live, min(len(live), 5)):
+        for job in dice.sample(live, min(len(live), 6)):
             if job.state is JobState.SUSPENDED:
                 fire.wish("resume", job.id)
             elif "count.py" in job.description and dice.random() < 0.6:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -82,6 +83,8 @@ class Fire:
         self.engine: subprocess.Popen[bytes] | None = None
         self.kills = 0
         self.crashes: list[str] = []
+        self.appointment = ""
+        self.stopped_at = Counter[str]()
 
     def close(self) -> None:
         """End the engine and let go of the store."""
@@ -93,6 +96,7 @@ class Fire:
 
     def start(self, kill_at: str = "") -> None:
         """Start an engine, which may have an appointment."""
+        self.appointment = kill_at.partition(":")[0]
         with (self.place / "engine.log").open("ab") as log:
             self.engine = subprocess.Popen(
                 [sys.executable, HERE / "engine.py", kill_at],
@@ -113,11 +117,18 @@ class Fire:
             return
         if self.engine.returncode == -signal.SIGKILL:
             self.kills += 1
+            self.stopped_at[self.appointment] += 1
         else:
             log = (self.place / "engine.log").read_text(errors="replace")
             self.crashes.append(f"an engine ended with {self.engine.returncode}: {log[-2000:]}")
         self.engine = None
         self.start()
+
+    def may_end(self, patience: float) -> None:
+        """Give the engine time to come to its point, which it may never do."""
+        deadline = time.monotonic() + patience
+        while self.engine and self.engine.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def points(self) -> list[str]:
         """The numbered points that engines have passed so far."""

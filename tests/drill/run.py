@@ -44,10 +44,12 @@ class Line:
     seconds: float
     broken: list[Broken]
     states: Counter[str]
+    steps: int = 0
 
     def __str__(self) -> str:
         counts = Counter(item.kind for item in self.broken)
         ends = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
+        ends += f"; at {self.steps} different steps" if self.steps else ""
         numbers = " | ".join(map(str, (self.jobs, self.kills, *(counts[k] for k in KINDS))))
         return f"| {self.system} | {self.fault} | {numbers} | {self.seconds:.0f} | {ends} |"
 
@@ -89,8 +91,8 @@ class Drill:
             asked = {self.ids[one.key]: one for one, _ in self.asked}
             broken += judge(fire, asked, self.canceled, time.time())
             states = Counter(job.state.value for job in fire.jobs())
-            kills, spent = fire.kills, time.monotonic() - began
-        return Line(self.system, self.name, self.count, kills, spent, broken, states)
+            kills, spent, steps = fire.kills, time.monotonic() - began, len(fire.stopped_at)
+        return Line(self.system, self.name, self.count, kills, spent, broken, states, steps)
 
     def _storm(self, fire: Fire, ground: Ground) -> None:
         """Submit in bursts; between them something goes wrong."""
@@ -99,6 +101,7 @@ class Drill:
         while left:
             burst = min(left, max(1, self.count // _BURSTS))
             left -= burst
+            self.fault.before(fire)
             for _ in range(burst):
                 self._submit(fire, ground)
             self._cancel_one(fire)
@@ -112,7 +115,7 @@ class Drill:
     def _submit(self, fire: Fire, ground: Ground) -> None:
         key = f"key-{len(self.asked)}"
         if self.dice.random() < self.fault.counting:
-            one = Asked(key, 0, self.dice.randint(10, 40))
+            one = Asked(key, 0, self.dice.randint(20, 100))
             text = fire.counting(key, one.steps, self.dice.choice(("main", "other")), ground.python)
         else:
             one = Asked(key, self.dice.choice((0, 0, 3, 7)))

@@ -79,9 +79,9 @@ class ServedFire(Fire):
     def accepted(self) -> tuple[dict[str, str], list[Broken]]:
         """key -> id, and the promises of acceptance that were broken."""
         ids, broken = dict[str, str](), list[Broken]()
+        told_by_key = {key: {a.result() for a in told} for key, told in self._answers.items()}
         there = {job.id for job in self.jobs()}
-        for key, answers in self._answers.items():
-            told = {answer.result() for answer in answers}
+        for key, told in told_by_key.items():
             ids[key] = min(told)
             if len(told) > 1:
                 broken.append(Broken("doubled", ids[key], f"{key} was accepted as {sorted(told)}"))

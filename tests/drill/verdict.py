@@ -66,6 +66,9 @@ def _counted(fire: Fire, job: Job, one: Asked) -> Ran:
     done = steps_done(fire.counts / one.key)
     start = done[0][0] if done else 0.0
     code = 0 if job.state is JobState.FINISHED and len(done) == one.steps else None
+    last = fire.store.attempts(job.id)[-1:]
+    if last and last[0].exit and last[0].exit.checkpointed:
+        code = last[0].exit.code
     return Ran(job.id, job.attempt, start, done[-1][1] if done else start, code)
 
 
