@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from fire import Fire
+from fire import Fire, eventually
 from ground import REAL, STAND_INS, Ground, Terrain, fill, may_mount, mount_small
 from served import ServedFire
 
@@ -27,6 +27,8 @@ class Fault:
     fire: type[Fire] = Fire
     #: Which part of the jobs counts, and can be moved.
     counting = 0.0
+    #: In how many bursts the jobs are submitted.
+    bursts = 12
 
     def prepare(self, place: Path, stack: ExitStack) -> None:
         """Before there is a broker."""
@@ -53,16 +55,26 @@ class Kills(Fault):
 class Steps(Fault):
     """The engine ends itself by kill -9 at a numbered step, before or after it."""
 
+    bursts = 20
+
+    def __init__(self) -> None:
+        self._tried: set[str] = set()
+
     def before(self, fire: Fire) -> None:
-        """There is work for the next engine from its first to its last step."""
-        if fire.points():
+        """The next engine finds work from its first to its last step."""
+        jobs = fire.jobs()
+        if jobs:
+            eventually(lambda: any(job.state.is_end for job in fire.jobs()), "the first end")
             fire.kill()
 
     def strike(self, fire: Fire, ground: Ground, dice: Dice) -> None:
-        """A step that was seen before, the first or second time that it is passed."""
+        """A step that another engine has passed; each is tried before any is tried again."""
         if fire.engine is None:
-            fire.start(f"{dice.choice(fire.points())}:{dice.randint(1, 2)}")
-            fire.may_end(6.0)
+            left = sorted(set(fire.points()) - self._tried)
+            point = dice.choice(left or fire.points())
+            self._tried.add(point)
+            fire.start(point)
+            fire.may_end(4.0)
 
 
 class Words(Fault):

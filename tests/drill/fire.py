@@ -105,24 +105,29 @@ class Fire:
 
     def kill(self) -> None:
         """kill -9."""
-        if self.engine is not None:
+        if self.engine is not None and not self._has_ended():
             self.engine.kill()
             self.engine.wait()
-            self.engine = None
             self.kills += 1
+        self.engine = None
 
     def revive(self) -> None:
         """Start another engine where one has come to its point, or died of something else."""
-        if self.engine is None or self.engine.poll() is None:
-            return
+        if self.engine is not None and self._has_ended():
+            self.start()
+
+    def _has_ended(self) -> bool:
+        """True for an engine that is gone already; its end is noted down."""
+        assert self.engine is not None
+        if self.engine.poll() is None:
+            return False
         if self.engine.returncode == -signal.SIGKILL:
             self.kills += 1
             self.stopped_at[self.appointment] += 1
         else:
             log = (self.place / "engine.log").read_text(errors="replace")
             self.crashes.append(f"an engine ended with {self.engine.returncode}: {log[-2000:]}")
-        self.engine = None
-        self.start()
+        return True
 
     def may_end(self, patience: float) -> None:
         """Give the engine time to come to its point, which it may never do."""

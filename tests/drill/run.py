@@ -29,7 +29,6 @@ from grms.errors import GrmsError
 
 SYSTEMS = ("fork", *STAND_INS)
 QUICK = {"lost_after": "20", "calls_per_minute": "60", "lease": "30", "probe_interval": "3600"}
-_BURSTS = 12
 KINDS = ("lost", "doubled", "misreported", "illegal")
 
 
@@ -99,7 +98,7 @@ class Drill:
         fire.start()
         left = self.count
         while left:
-            burst = min(left, max(1, self.count // _BURSTS))
+            burst = min(left, max(1, self.count // self.fault.bursts))
             left -= burst
             self.fault.before(fire)
             for _ in range(burst):
