@@ -151,11 +151,9 @@ class Fire:
 
     # -- jobs ---------------------------------------------------------------------------------
 
-    def submit(
-        self, code: int, seconds: float = 0.0, *, staged: bool = False, host: str = "", key: str = ""
-    ) -> str:
+    def submit(self, code: int, seconds: float = 0.0, *, staged: bool = False) -> str:
         """A job that ends with ``code`` after ``seconds``."""
-        return self.send(self.text(code, seconds, staged=staged, host=host), key)
+        return self.send(self.text(code, seconds, staged=staged))
 
     def text(self, code: int, seconds: float, *, staged: bool = False, host: str = "") -> str:
         """The description of such a job."""

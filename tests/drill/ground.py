@@ -6,6 +6,7 @@ can move to.
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -186,11 +187,9 @@ class Ground:
 
 
 def _module(name: str) -> ModuleType:
-    sys.path.insert(0, str(SIMULATORS))
-    try:
-        return __import__(name)
-    finally:
-        sys.path.remove(str(SIMULATORS))
+    if str(SIMULATORS) not in sys.path:
+        sys.path.append(str(SIMULATORS))
+    return importlib.import_module(name)
 
 
 def _kill(pid: int) -> None:

@@ -66,6 +66,7 @@ class Drill:
         self.system, self.name, self.count = system, name, jobs
         self.dice = random.Random(f"{system}/{name}/{seed}")
         self.fault: Fault = faults_of(system)[name]()
+        self.bursts = self.fault.bursts
         self.place = place
         self.asked: list[tuple[Asked, str]] = []
         self.ids: dict[str, str] = {}
@@ -98,7 +99,7 @@ class Drill:
         fire.start()
         left = self.count
         while left:
-            burst = min(left, max(1, self.count // self.fault.bursts))
+            burst = min(left, max(1, self.count // self.bursts))
             left -= burst
             self.fault.before(fire)
             for _ in range(burst):
@@ -150,10 +151,17 @@ class Drill:
         return broken
 
 
-def drill(system: str, fault: str, jobs: int, seed: int, *, patience: float = 600.0) -> Line:
-    """One drill in a directory of its own, which is kept if a promise was broken."""
+def drill(
+    system: str, fault: str, jobs: int, seed: int, *, bursts: int = 0, patience: float = 600.0
+) -> Line:
+    """One drill in a directory of its own, which is kept if a promise was broken.
+
+    ``bursts``: in how many the jobs are submitted, 0: as many as the fault likes.
+    """
     place = Path(tempfile.mkdtemp(prefix="grms-drill-"))
-    line = Drill(system, fault, jobs, seed, place).run(patience)
+    fight = Drill(system, fault, jobs, seed, place)
+    fight.bursts = bursts or fight.bursts
+    line = fight.run(patience)
     if line.broken:
         told = f"{system}, {fault}, seed {seed}, {jobs} jobs, kept in {place}:"
         print(told, *line.broken, sep="\n  ", file=sys.stderr, flush=True)
@@ -169,6 +177,7 @@ def main(run: Callable[..., Line] = drill) -> int:
     words.add_argument("--fault", action="append", choices=NAMES)
     words.add_argument("--jobs", type=int, default=0, help="jobs of each line")
     words.add_argument("--total", type=int, default=1000, help="jobs of each system, at least")
+    words.add_argument("--bursts", type=int, default=0, help="in how many they are submitted")
     words.add_argument("--seed", type=int, default=1)
     given = words.parse_args()
     print(HEAD, flush=True)
@@ -177,7 +186,7 @@ def main(run: Callable[..., Line] = drill) -> int:
         faults = [name for name in faults_of(system) if not given.fault or name in given.fault]
         jobs = given.jobs or -(-given.total // max(1, len(faults)))
         for fault in faults:
-            line = run(system, fault, jobs, given.seed)
+            line = run(system, fault, jobs, given.seed, bursts=given.bursts)
             bad = bad or bool(line.broken)
             print(line, flush=True)
     return 1 if bad else 0
