@@ -74,7 +74,7 @@ class Steps(Fault):
             point = dice.choice(left or fire.points())
             self._tried.add(point)
             fire.start(point)
-            fire.may_end(4.0)
+            fire.may_end(12.0)
 
 
 class Words(Fault):
