@@ -153,7 +153,7 @@ def schedule(state: State) -> None:
 def _start_shepherd(state: State, job: Job) -> None:
     program = Path(sys.argv[0]).resolve()
     subprocess.Popen(
-        [sys.executable, str(program), "--shepherd", str(state.directory), str(job["id"])],
+        [sys.executable, "-S", str(program), "--shepherd", str(state.directory), str(job["id"])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -299,7 +299,7 @@ def install(
     for name in names:
         command = folder / name
         command.write_text(
-            f'#!/bin/sh\nGRMS_SIM_DIR="{state}" exec {python} {program} {name} "$@"\n'
+            f'#!/bin/sh\nGRMS_SIM_DIR="{state}" exec {python} -S {program} {name} "$@"\n'
         )
         command.chmod(0o755)
     return folder

@@ -185,14 +185,14 @@ class Serving(Fault):
 
 
 _REUSED = Terrain(settings={"last_id": 40})
-_SHIFTED = (Terrain(clock=600.0), Terrain(clock=-600.0))
+_OFF = 600.0
 
 
 class Clock(Kills):
-    """The cluster's clocks are ten minutes off, forwards or back, while engines are killed."""
+    """The cluster's clocks are ten minutes off while engines are killed."""
 
-    def __init__(self, terrain: Terrain) -> None:
-        self.terrain = terrain
+    def __init__(self, clock: float) -> None:
+        self.terrain = Terrain(clock=clock)
 
 
 #: Faults of every system; the rest is a stand-in's or a real system's own.
@@ -205,8 +205,7 @@ _EVERYWHERE: dict[str, Callable[[], Fault]] = {
 }
 _OURS: dict[str, Callable[[], Fault]] = {
     "ssh": Cuts,
-    "ahead": lambda: Clock(_SHIFTED[0]),
-    "behind": lambda: Clock(_SHIFTED[1]),
+    "ahead": lambda: Clock(_OFF),
 }
 _STAND_IN: dict[str, Callable[[], Fault]] = {
     "down": lambda: Words("down"),
@@ -219,7 +218,7 @@ _STAND_IN: dict[str, Callable[[], Fault]] = {
     "reused": lambda: Words("lost", "empty", kills=True, terrain=_REUSED),
     "all": lambda: Words(
         "down", "empty", "lost", "late 3", "partial", "foreign", "forgets", "",
-        kills=True, terrain=replace(_SHIFTED[0], settings=_REUSED.settings),
+        kills=True, terrain=replace(_REUSED, clock=-_OFF),
     ),
 }  # fmt: skip
 

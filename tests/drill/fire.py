@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 from checker import Ran
 from moving import COUNT, counting_job
 
-from grms.broker.lifecycle import JobState
+from grms.broker.lifecycle import LIVE, JobState
 from grms.broker.ports.store import JobQuery
 from grms.broker.records import Job, Principal
 from grms.broker.service import Service
@@ -73,7 +73,10 @@ class Fire:
             **{f"GRMS_{name.upper()}": value for name, value in settings.items()},
         }
         path = f"{ROOT}:{HERE}:{os.environ.get('PYTHONPATH', '')}"
-        self.env = {**os.environ, **variables, "PYTHONPATH": path}
+        # Processes are started by the thousand: each compiles nothing that another has compiled.
+        kept = {**os.environ, "PYTHONPYCACHEPREFIX": str(place / "pycache"), "PYTHONPATH": path}
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
+        self.env = {**kept, **variables}
         self.settings = load(environ=variables)
         self.store = make_store(self.settings)
         declare_clusters(self.store, self.settings)
@@ -196,16 +199,20 @@ class Fire:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             self.revive()
-            states = self.jobs()
-            for job in states:
-                if job.parked:
-                    self.service.release(ADMIN, job.id)
+            live = list(self.store.jobs(JobQuery(states=tuple(LIVE))))
+            for job in live:
                 if job.state is JobState.SUSPENDED and not self.store.wishes([job.id]):
                     self.wish("resume", job.id)
-            if all(job.state.is_end and not job.parked for job in states):
+            if not live and not self._release_parked():
                 return True
-            time.sleep(0.3)
+            time.sleep(0.5)
         return False
+
+    def _release_parked(self) -> int:
+        parked = [job for job in self.jobs() if job.parked]
+        for job in parked:
+            self.service.release(ADMIN, job.id)
+        return len(parked)
 
     def runs(self) -> list[Ran]:
         """What really ran, as the programs themselves wrote it down."""
