@@ -29,6 +29,8 @@ class Fault:
     counting = 0.0
     #: In how many bursts the jobs are submitted.
     bursts = 12
+    #: True if it may end the programs of jobs.
+    mortal = False
 
     def prepare(self, place: Path, stack: ExitStack) -> None:
         """Before there is a broker."""
@@ -136,6 +138,8 @@ class Cuts(Fault):
 
 class Daemon(Fault):
     """The daemon of a real system is ended by kill -9, and started again."""
+
+    mortal = True
 
     def strike(self, fire: Fire, ground: Ground, dice: Dice) -> None:
         """Down for some seconds, every other time."""

@@ -89,7 +89,8 @@ class Drill:
             broken = self._accepted(fire)
             fire.all_ended(patience)
             asked = {self.ids[one.key]: one for one, _ in self.asked}
-            broken += judge(fire, asked, self.canceled, time.time())
+            mortal = self.fault.mortal
+            broken += judge(fire, asked, self.canceled, time.time(), mortal=mortal)
             states = Counter(job.state.value for job in fire.jobs())
             kills, spent, steps = fire.kills, time.monotonic() - began, len(fire.stopped_at)
         return Line(self.system, self.name, self.count, kills, spent, broken, states, steps)

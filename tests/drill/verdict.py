@@ -24,8 +24,18 @@ class Asked:
     steps: int = 0
 
 
-def judge(fire: Fire, asked: Mapping[str, Asked], canceled: set[str], now: float) -> list[Broken]:
-    """Every broken promise. ``asked`` is by job id; ``canceled`` those that may be canceled."""
+def judge(
+    fire: Fire,
+    asked: Mapping[str, Asked],
+    canceled: set[str],
+    now: float,
+    *,
+    mortal: bool = False,
+) -> list[Broken]:
+    """Every broken promise. ``asked`` is by job id; ``canceled`` those that may be canceled.
+
+    ``mortal``: the fault may end programs, too, and what ended so may be told to be lost.
+    """
     jobs = {job.id: job for job in fire.jobs()}
     runs = [_ended(fire, run, jobs[run.job_id], canceled) for run in fire.runs()]
     runs += [_counted(fire, jobs[i], one) for i, one in asked.items() if one.steps]
@@ -35,7 +45,7 @@ def judge(fire: Fire, asked: Mapping[str, Asked], canceled: set[str], now: float
         job = jobs[job_id]
         if one.steps:
             broken += _steps(fire, job, one, canceled)
-        elif not _died(job, ran.get(job_id)):
+        elif not (mortal and _died(job, ran.get(job_id))):
             broken += _code(job, one, canceled)
     return broken + [Broken("illegal", "-", crash) for crash in fire.crashes]
 
