@@ -1,8 +1,6 @@
 """What the simulators share: jobs in a directory, a lock, and processes that really run.
 
-A file ``fault`` in the state directory makes the system misbehave as real ones do, until it is
-removed: ``down`` (no command gets an answer), ``empty`` (the queue answers, but knows no job) or
-``lost`` (a submission is carried out, its answer never arrives).
+``commands.py`` has how a command is answered, also on bad days.
 
 There is no daemon. Every command looks at the state under one lock, starts what fits and goes
 away; a shepherd beside each running job waits for its end, enforces its limit, writes it down and
@@ -13,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import io
 import json
 import os
 import pwd
@@ -30,11 +27,15 @@ from typing import Any
 DEFAULTS = {
     "slots": 16,
     "first_id": 1,
+    "last_id": 0,  # after it comes the first again, whose old job is then known to records only
+    "clock": 0.0,  # by how much the system's clock is wrong
+    "accounting_delay": 0.0,  # SGE: how long after its end a job has no record
+    "min_job_age": 300.0,  # Slurm: how long the controller remembers a job that ended
     "history": True,  # PBS: job_history_enable
     "clean_period": 3600.0,  # LSF: how long bjobs remembers a job that ended
     "kill_delay": 5.0,  # between SIGTERM and SIGKILL
     "resume_delay": 1.0,  # LSF: how long a resumed job shows SSUSP
-    "operator": True,  # PBS: the caller may suspend
+    "operator": True,  # PBS, Slurm: the caller may suspend
 }
 
 Job = dict[str, Any]
@@ -60,17 +61,38 @@ class State:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
+    def now(self) -> float:
+        """The system's own clock."""
+        return time.time() + float(self.settings["clock"])
+
     def new_id(self) -> int:
-        """The next number, which never comes again."""
-        file = self.directory / "next"
-        number = int(file.read_text()) if file.exists() else int(self.settings["first_id"])
+        """The next number that no live job has; after the last one comes the first again."""
+        file, first = self.directory / "next", int(self.settings["first_id"])
+        last = int(self.settings["last_id"])
+        number = int(file.read_text()) if file.exists() else first
+        if last:
+            live = {job["id"] for job in self.all() if job["state"] != "ended"}
+            ring = [*range(number, last + 1), *range(first, min(number, last + 1))]
+            number = next((n for n in ring if n not in live), max(live, default=0) + 1)
+            self._to_the_records(number)
         file.write_text(str(number + 1))
         return number
+
+    def _to_the_records(self, number: int) -> None:
+        """The number goes to another job: only the records tell of this one from now on."""
+        file = self.jobs / f"{number}.json"
+        if file.exists():
+            file.rename(self.jobs / f"{number}-{time.time_ns()}.record")
 
     def all(self) -> list[Job]:
         """All jobs, oldest first."""
         found = [json.loads(file.read_text()) for file in self.jobs.glob("*.json")]
-        return sorted(found, key=lambda job: job["id"])
+        return sorted(found, key=lambda job: job["submitted"])
+
+    def records(self) -> list[Job]:
+        """All jobs that ever were, oldest first: those whose numbers went to others, too."""
+        old = [json.loads(file.read_text()) for file in self.jobs.glob("*.record")]
+        return sorted(old + self.all(), key=lambda job: job["submitted"])
 
     def get(self, number: int) -> Job | None:
         """One job, or None."""
@@ -83,6 +105,11 @@ class State:
         part = file.with_suffix(".part")
         part.write_text(json.dumps(job))
         part.replace(file)
+
+    def forget_newest(self) -> None:
+        """Lose the job that was just taken in."""
+        number = int((self.directory / "next").read_text()) - 1
+        (self.jobs / f"{number}.json").unlink(missing_ok=True)
 
     def script(self, job: Job) -> Path:
         """Where the job's script was copied to."""
@@ -99,7 +126,7 @@ def submit(state: State, script: bytes, **facts: Any) -> Job:
         "id": state.new_id(),
         "state": "queued",
         "owner": pwd.getpwuid(os.getuid()).pw_name,
-        "submitted": time.time(),
+        "submitted": state.now(),
         "held": False,
         "log": [],
         **facts,
@@ -118,7 +145,7 @@ def schedule(state: State) -> None:
     for job in jobs:
         if job["state"] == "queued" and not job["held"] and job["slots"] <= free:
             free -= job["slots"]
-            job |= {"state": "running", "started": time.time(), "suspended": ""}
+            job |= {"state": "running", "started": state.now(), "suspended": ""}
             state.put(job)
             _start_shepherd(state, job)
 
@@ -126,7 +153,7 @@ def schedule(state: State) -> None:
 def _start_shepherd(state: State, job: Job) -> None:
     program = Path(sys.argv[0]).resolve()
     subprocess.Popen(
-        [sys.executable, str(program), "--shepherd", str(state.directory), str(job["id"])],
+        [sys.executable, "-S", str(program), "--shepherd", str(state.directory), str(job["id"])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -155,15 +182,18 @@ def shepherd(directory: str, number: str, system: Any) -> None:
         job |= {"pid": child.pid, "shepherd": os.getpid()}
         state.put(job)
         if job["suspended"] in ("user", "suspend"):
-            signal_family(child.pid, signal.SIGSTOP)  # it was asked for before there was a pid
+            stop_job(job)  # it was asked for before there was a pid
     _wait(state, job, child)
     with state.locked():
         job = state.get(int(number)) or job
-        job |= {"state": "ending", "ended": time.time(), "wait_status": child.returncode}
+        job |= {"state": "ending", "ended": state.now(), "wait_status": child.returncode}
         state.put(job)
-    system.deliver(state, job)
+    with contextlib.suppress(OSError):  # a full disk takes the output, not the job's end
+        system.deliver(state, job)
     with state.locked():
         job["state"] = "ended"
+        if job.get("end_wish") == "requeue":
+            job |= {"state": "queued", "held": True, "end_wish": ""}
         state.put(job)
         schedule(state)
 
@@ -179,11 +209,11 @@ def _wait(state: State, job: Job, child: subprocess.Popen[bytes]) -> None:
             return
         with state.locked():
             job = state.get(number) or job
-            over = job.get("wall") and time.time() > job["started"] + job["wall"]
+            over = job.get("wall") and state.now() > job["started"] + job["wall"]
             if over and not job.get("end_wish"):
                 job["end_wish"] = "wall"
                 state.put(job)
-            if job["suspended"] == "resuming" and time.time() >= job["resume_at"]:
+            if job["suspended"] == "resuming" and state.now() >= job["resume_at"]:
                 job["suspended"] = ""
                 state.put(job)
                 signal_family(child.pid, signal.SIGCONT)
@@ -191,22 +221,34 @@ def _wait(state: State, job: Job, child: subprocess.Popen[bytes]) -> None:
             if not killed_at:
                 killed_at = time.monotonic()
                 signal_family(child.pid, signal.SIGCONT)
-                signal_family(child.pid, job.get("end_signal", signal.SIGTERM))
+                tell = signal_group if job.get("notice") else signal_family
+                tell(child.pid, job.get("end_signal", signal.SIGTERM))
             elif time.monotonic() > killed_at + state.settings["kill_delay"]:
                 signal_family(child.pid, signal.SIGKILL)
 
 
 def suspend(state: State, job: Job, word: str) -> None:
-    """Stop the job's processes; ``word`` is kept as the kind of suspension."""
+    """Stop the job's processes; ``word`` is kept as the kind of suspension.
+
+    A job with ``notice`` is told by SIGUSR1 to its first group, and stops by itself.
+    """
     job["suspended"] = word
     state.put(job)
     if job.get("pid"):
+        stop_job(job)
+
+
+def stop_job(job: Job) -> None:
+    """The signal of a suspension."""
+    if job.get("notice"):
+        signal_group(job["pid"], signal.SIGUSR1)
+    else:
         signal_family(job["pid"], signal.SIGSTOP)
 
 
 def resume(state: State, job: Job, delay: float = 0.0) -> None:
     """Let them go on, at once or after a delay in which the job shows as being resumed."""
-    job |= {"suspended": "resuming" if delay else "", "resume_at": time.time() + delay}
+    job |= {"suspended": "resuming" if delay else "", "resume_at": state.now() + delay}
     state.put(job)
     if not delay and job.get("pid"):
         signal_family(job["pid"], signal.SIGCONT)
@@ -217,6 +259,12 @@ def signal_family(leader: int, number: int) -> None:
     for pid in family(leader):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, number)
+
+
+def signal_group(leader: int, number: int) -> None:
+    """Signal the first process group of the job alone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)
 
 
 def family(leader: int) -> list[int]:
@@ -239,17 +287,19 @@ def family(leader: int) -> list[int]:
     return sorted(members)
 
 
-def install(program: Path, names: list[str], target: Path, **settings: Any) -> Path:
+def install(
+    program: Path, names: list[str], target: Path, *, python: str = "", **settings: Any
+) -> Path:
     """Make ``target/bin`` with a command for each name, bound to the state in ``target/state``."""
     state, folder = target / "state", target / "bin"
     state.mkdir(parents=True, exist_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     (state / "settings.json").write_text(json.dumps(settings))
-    python = shutil.which("python3") or sys.executable
+    python = python or shutil.which("python3") or sys.executable
     for name in names:
         command = folder / name
         command.write_text(
-            f'#!/bin/sh\nGRMS_SIM_DIR="{state}" exec {python} {program} {name} "$@"\n'
+            f'#!/bin/sh\nGRMS_SIM_DIR="{state}" exec {python} -S {program} {name} "$@"\n'
         )
         command.chmod(0o755)
     return folder
@@ -261,9 +311,9 @@ def stop(target: Path, deadline: float = 60.0) -> None:
     with state.locked():
         for job in state.all():
             if job["state"] == "queued":
-                job |= {"state": "ended", "ended": time.time()}
+                job |= {"state": "ended", "ended": state.now()}
             elif job["state"] == "running":
-                job |= {"end_wish": "stop", "end_signal": int(signal.SIGKILL)}
+                job |= {"end_wish": "stop", "end_signal": int(signal.SIGKILL), "notice": False}
             state.put(job)
     end = time.monotonic() + deadline
     while any(job["state"] != "ended" for job in state.all()):
@@ -283,44 +333,3 @@ def forget(target: Path, number: int) -> None:
             os.kill(job["shepherd"], signal.SIGKILL)
             signal_family(job["pid"], signal.SIGKILL)
         (state.jobs / f"{number}.json").unlink()
-
-
-def _run(system: Any, name: str, arguments: list[str]) -> int:
-    """One command, as the system answers it or, with a fault, does not."""
-    state = State(Path(os.environ["GRMS_SIM_DIR"]))
-    words, code = system.DOWN
-    if state.fault == "down":
-        print(f"{name}: {words}", file=sys.stderr)
-        return int(code)
-    if state.fault == "empty":
-        state.jobs = state.directory / "nothing"
-        return int(system.COMMANDS[name](state, arguments))
-    with state.locked():
-        if state.fault == "lost" and name == system.SUBMIT:
-            with contextlib.redirect_stdout(io.StringIO()):
-                system.COMMANDS[name](state, arguments)
-            print(f"{name}: {words}", file=sys.stderr)
-            status = int(code)
-        else:
-            status = int(system.COMMANDS[name](state, arguments))
-        schedule(state)
-    return status
-
-
-def main(system: Any) -> int:
-    """Dispatch: a shepherd, an installation, or one of the system's commands."""
-    match sys.argv[1:]:
-        case ["--shepherd", directory, number]:
-            shepherd(directory, number, system)
-            return 0
-        case ["--install", target]:
-            program = Path(sys.argv[0]).resolve()
-            print(install(program, list(system.COMMANDS), Path(target).resolve()))
-            return 0
-        case ["--stop", target]:
-            stop(Path(target))
-            return 0
-        case [name, *arguments] if name in system.COMMANDS:
-            return _run(system, name, arguments)
-    print(f"usage: {sys.argv[0]} --install DIR | --stop DIR | COMMAND ...", file=sys.stderr)
-    return 2

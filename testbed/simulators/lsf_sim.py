@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import commands
 import core
 from core import Job, State
 
@@ -102,7 +103,7 @@ def bsub(state: State, arguments: list[str]) -> int:
         end_signal=int(signal.SIGUSR2),
     )
     job["held"] = "-H" in found
-    note(job, f"Submitted from host <{HOST}> to Queue <{queue}>, CWD <{job['cwd']}>;")
+    note(state, job, f"Submitted from host <{HOST}> to Queue <{queue}>, CWD <{job['cwd']}>;")
     state.put(job)
     print(f"Job <{job['id']}> is submitted to queue <{queue}>.")
     return 0
@@ -113,9 +114,9 @@ def _minutes(text: str) -> int:
     return int(hours or 0) * 60 + int(minutes)
 
 
-def note(job: Job, text: str) -> None:
+def note(state: State, job: Job, text: str) -> None:
     """A line of the job's log, for bhist."""
-    job["log"].append([time.time(), text])
+    job["log"].append([state.now(), text])
 
 
 def word(job: Job) -> str:
@@ -221,7 +222,7 @@ def _choose(state: State, options: dict[str, str], ids: list[str]) -> tuple[list
 
 def _remembered(state: State, job: Job) -> bool:
     kept = state.settings["clean_period"]
-    return job["state"] != "ended" or time.time() < job["ended"] + kept
+    return job["state"] != "ended" or state.now() < job["ended"] + kept
 
 
 def bhist(state: State, arguments: list[str]) -> int:
@@ -230,17 +231,17 @@ def bhist(state: State, arguments: list[str]) -> int:
     name = dict(options).get("-J")
     jobs = [
         job
-        for job in state.all()
+        for job in state.records()
         if (str(job["id"]) in ids if ids else name is None or job["name"] == name)
     ]
     if not jobs:
         say("No matching job found")
         return FAILED
-    print("-".join([""] + [_history(job) for job in jobs]).lstrip("-"), end="")
+    print("-".join([""] + [_history(state, job) for job in jobs]).lstrip("-"), end="")
     return 0
 
 
-def _history(job: Job) -> str:
+def _history(state: State, job: Job) -> str:
     head = (
         f"Job Id <{job['id']}>, Job Name <{job['name']}>, User <{job['owner']}>, "
         f"Project <{job['project']}>, Command <{job['command']}>"
@@ -249,7 +250,7 @@ def _history(job: Job) -> str:
     for at, text in [*job["log"], *_run_log(job)]:
         when = time.strftime("%a %b %d %H:%M:%S", time.localtime(at))
         lines.append(_wrapped(f"{when}: {text}"))
-    ran = int(job.get("ended", time.time()) - job["started"]) if "started" in job else 0
+    ran = int(job.get("ended", state.now()) - job["started"]) if "started" in job else 0
     lines += [
         "",
         "Summary of time in seconds spent in various states by  "
@@ -300,7 +301,7 @@ def bkill(state: State, arguments: list[str]) -> int:
 
     def act(job: Job) -> str:
         if job["state"] == "queued":
-            job |= {"state": "ended", "ended": time.time(), "end_wish": "bkill"}
+            job |= {"state": "ended", "ended": state.now(), "end_wish": "bkill"}
         elif not job.get("end_wish"):
             job |= {"end_wish": "bkill", "end_signal": int(signal.SIGTERM)}
         state.put(job)
@@ -317,7 +318,7 @@ def bstop(state: State, arguments: list[str]) -> int:
             job["held"] = True
             state.put(job)
         else:
-            note(job, "Suspended by the user or administrator;")
+            note(state, job, "Suspended by the user or administrator;")
             core.suspend(state, job, "user")
         return "stopped"
 
@@ -386,4 +387,4 @@ DOWN = ("batch daemon not responding ... still trying", 255)
 
 if __name__ == "__main__":
     os.umask(0o077)
-    sys.exit(core.main(sys.modules[__name__]))
+    sys.exit(commands.main(sys.modules[__name__]))

@@ -46,7 +46,7 @@ def attributes(state: State, job: Job) -> dict[str, Any]:
         "Variable_List": {"PBS_O_WORKDIR": job["cwd"], "PBS_O_QUEUE": QUEUE},
     }
     if "started" in job:
-        wall = int(job.get("ended", time.time()) - job["started"])
+        wall = int(job.get("ended", state.now()) - job["started"])
         clock = f"{wall // 3600:02d}:{wall // 60 % 60:02d}:{wall % 60:02d}"
         used = {"cput": "00:00:00", "mem": "0kb", "ncpus": job["slots"], "walltime": clock}
         found |= {"resources_used": used, "stime": time.ctime(job["started"]), "run_count": 1}

@@ -14,11 +14,11 @@ import pwd
 import re
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import commands
 import core
 from core import Job, State
 from pbs_listing import QUEUE, SERVER, VERSION, attributes, document, full_id, lines, retyped
@@ -258,7 +258,7 @@ def qdel(state: State, arguments: list[str]) -> int:
 
     def act(job: Job) -> str:
         if job["state"] == "queued":
-            job |= {"state": "ended", "ended": time.time(), "end_wish": "qdel"}
+            job |= {"state": "ended", "ended": state.now(), "end_wish": "qdel"}
         elif not job.get("end_wish"):
             job["end_wish"] = "qdel"
         state.put(job)
@@ -330,4 +330,4 @@ DOWN = ("cannot connect to server pbshost (errno=111)", 111)
 
 if __name__ == "__main__":
     os.umask(0o077)
-    sys.exit(core.main(sys.modules[__name__]))
+    sys.exit(commands.main(sys.modules[__name__]))

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "simulator")]
+TESTS = HERE.parent
+sys.path[:0] = [str(HERE), str(TESTS / "simulator"), str(TESTS / "e2e"), str(TESTS)]
 
 from run import main  # noqa: E402 - the path must be set first
 

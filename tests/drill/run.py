@@ -14,26 +14,22 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
-from checker import Broken, Ran, check
-from fire import ROOT, Fire
+from checker import Broken
+from faults import NAMES, Fault, faults_of
+from fire import Fire
+from ground import REAL, STAND_INS, Ground
+from served import ServedFire
+from verdict import Asked, judge
 
-from grms.broker.lifecycle import JobState
+from grms.errors import GrmsError
 
-SIMULATORS = ROOT / "testbed" / "simulators"
-#: Options of the clusters, and the queue that their simulators have.
-SIMULATED = {
-    "pbs": ({"suspend": "yes", "history": "yes"}, "workq"),
-    "lsf": ({"dialect": "openlava"}, "normal"),
-}
-SYSTEMS = ("fork", *SIMULATED)
-#: What goes wrong: the broker alone, or beside it the batch system.
-FAULTS = ("none", "kill", "down", "empty", "lost", "all")
+SYSTEMS = ("fork", *STAND_INS)
 QUICK = {"lost_after": "20", "calls_per_minute": "60", "lease": "30", "probe_interval": "3600"}
+KINDS = ("lost", "doubled", "misreported", "illegal")
 
 
 @dataclass
@@ -47,12 +43,13 @@ class Line:
     seconds: float
     broken: list[Broken]
     states: Counter[str]
+    steps: int = 0
 
     def __str__(self) -> str:
         counts = Counter(item.kind for item in self.broken)
-        bad = [counts[kind] for kind in ("lost", "doubled", "misreported", "illegal")]
         ends = ", ".join(f"{count} {state}" for state, count in sorted(self.states.items()))
-        numbers = " | ".join(map(str, (self.jobs, self.kills, *bad)))
+        ends += f"; at {self.steps} different steps" if self.steps else ""
+        numbers = " | ".join(map(str, (self.jobs, self.kills, *(counts[k] for k in KINDS))))
         return f"| {self.system} | {self.fault} | {numbers} | {self.seconds:.0f} | {ends} |"
 
 
@@ -65,150 +62,132 @@ HEAD = (
 class Drill:
     """One system, one kind of fault, one seed."""
 
-    def __init__(self, system: str, fault: str, jobs: int, seed: int, place: Path) -> None:
-        self.system, self.fault, self.count = system, fault, jobs
-        self.dice = random.Random(f"{system}/{fault}/{seed}")
+    def __init__(self, system: str, name: str, jobs: int, seed: int, place: Path) -> None:
+        self.system, self.name, self.count = system, name, jobs
+        self.dice = random.Random(f"{system}/{name}/{seed}")
+        self.fault: Fault = faults_of(system)[name]()
+        self.bursts = self.fault.bursts
         self.place = place
-        self.sim = place / "sim"
-        self.core: ModuleType | None = None
-        self.codes: dict[str, int] = {}
+        self.asked: list[tuple[Asked, str]] = []
+        self.ids: dict[str, str] = {}
         self.canceled: set[str] = set()
 
     def run(self, patience: float) -> Line:
         """Drill; the answer is the line of the table."""
         began = time.monotonic()
-        settings = dict(QUICK)
-        if self.system in SIMULATED:
-            settings["clusters_file"] = str(self._install())
-        fire = Fire(self.place / "fire", **settings)
-        try:
-            self._storm(fire)
-            self._calm()
+        with ExitStack() as stack:
+            ground = Ground(self.system, self.place, self.fault.terrain)
+            stack.callback(ground.close)
+            self.fault.prepare(self.place, stack)
+            settings = {**QUICK, "clusters_file": str(ground.clusters)}
+            fire = self.fault.fire(self.place / "fire", ground.account, **settings)
+            stack.callback(fire.close)
+            self._storm(fire, ground)
+            self.fault.calm(fire, ground)
+            fire.revive()
+            self._repeat_refused(fire)
+            broken = self._accepted(fire)
             fire.all_ended(patience)
-            broken = check(fire.store, self._runs(fire), now=time.time())
-            broken += self._codes_told(fire)
+            asked = {self.ids[one.key]: one for one, _ in self.asked}
+            mortal = self.fault.mortal
+            broken += judge(fire, asked, self.canceled, time.time(), mortal=mortal)
             states = Counter(job.state.value for job in fire.jobs())
-            spent = time.monotonic() - began
-            line = Line(self.system, self.fault, self.count, fire.kills, spent, broken, states)
-        finally:
-            fire.close()
-            if self.core is not None:
-                self.core.stop(self.sim)
-        return line
+            kills, spent, steps = fire.kills, time.monotonic() - began, len(fire.stopped_at)
+        return Line(self.system, self.name, self.count, kills, spent, broken, states, steps)
 
-    def _install(self) -> Path:
-        sys.path.insert(0, str(SIMULATORS))
-        try:
-            self.core = __import__("core")
-            system = __import__(f"{self.system}_sim")
-        finally:
-            sys.path.remove(str(SIMULATORS))
-        program = SIMULATORS / f"{self.system}_sim.py"
-        self.core.install(program, list(system.COMMANDS), self.sim, slots=64)
-        options, queue = SIMULATED[self.system]
-        lines = [f'{key} = "{value}"' for key, value in options.items()]
-        lines += [f'bin = "{self.sim}/bin"', f'python = "{sys.executable}"']
-        file = self.place / "clusters.toml"
-        file.write_text(
-            f'[cluster.sim]\nbatch = "{self.system}"\nworkdir = "{self.place}/work"\n'
-            f'[[cluster.sim.queues]]\nname = "{queue}"\ndefault = true\n'
-            "[cluster.sim.options]\n" + "\n".join(lines) + "\n"
-        )
-        return file
-
-    # -- the storm ----------------------------------------------------------------------------
-
-    def _storm(self, fire: Fire) -> None:
+    def _storm(self, fire: Fire, ground: Ground) -> None:
         """Submit in bursts; between them something goes wrong."""
         fire.start()
         left = self.count
         while left:
-            burst = min(left, max(1, self.count // 12))
+            burst = min(left, max(1, self.count // self.bursts))
             left -= burst
+            self.fault.before(fire)
             for _ in range(burst):
-                code = self.dice.choice((0, 0, 3, 7))
-                job_id = fire.submit(code, self.dice.choice((0.0, 0.2, 1.0)))
-                self.codes[job_id] = code
-            if self.dice.random() < 0.5:
-                victim = self.dice.choice(sorted(self.codes))
-                self.canceled.add(victim)
-                fire.wish("cancel", victim)
-            self._strike(fire)
-        if fire.engine is None:
-            fire.start()
+                self._submit(fire, ground)
+            self._cancel_one(fire)
+            fire.revive()
+            self.fault.strike(fire, ground, self.dice)
+            time.sleep(self.dice.uniform(0.2, 2.5))
+            if self.dice.random() < 0.7:
+                self.fault.calm(fire, ground)
+            self._repeat_refused(fire)
 
-    def _strike(self, fire: Fire) -> None:
-        if self.core is not None and self.fault in ("down", "empty", "lost", "all"):
-            kinds = ("down", "empty", "lost") if self.fault == "all" else (self.fault,)
-            self._set_fault(self.dice.choice(kinds))
-        time.sleep(self.dice.uniform(0.2, 2.5))
-        if self.fault in ("kill", "all"):
-            fire.kill()
-            fire.start()
-        if self.fault != "all" or self.dice.random() < 0.5:
-            self._calm()
+    def _submit(self, fire: Fire, ground: Ground) -> None:
+        key = f"key-{len(self.asked)}"
+        if self.dice.random() < self.fault.counting:
+            one = Asked(key, 0, self.dice.randint(20, 100))
+            text = fire.counting(key, one.steps, self.dice.choice(("main", "other")), ground.python)
+        else:
+            one = Asked(key, self.dice.choice((0, 0, 3, 7)))
+            text = fire.text(one.code, self.dice.choice((0.0, 0.2, 1.0)), host="main")
+        self.asked.append((one, text))
+        self._send(fire, one, text)
 
-    def _set_fault(self, kind: str) -> None:
-        (self.sim / "state" / "fault").write_text(kind)
+    def _send(self, fire: Fire, one: Asked, text: str) -> None:
+        """What is refused, for its disk is full, is not accepted: it is sent again later."""
+        try:
+            self.ids[one.key] = fire.send(text, one.key)
+        except GrmsError as error:
+            if not error.transient:
+                raise
 
-    def _calm(self) -> None:
-        with suppress(FileNotFoundError):
-            (self.sim / "state" / "fault").unlink()
+    def _repeat_refused(self, fire: Fire) -> None:
+        for one, text in self.asked:
+            if one.key not in self.ids:
+                self._send(fire, one, text)
 
-    # -- the verdict --------------------------------------------------------------------------
+    def _cancel_one(self, fire: Fire) -> None:
+        jobs = fire.jobs()
+        if jobs and self.dice.random() < 0.5:
+            victim = self.dice.choice(jobs).id
+            self.canceled.add(victim)
+            fire.wish("cancel", victim)
 
-    def _runs(self, fire: Fire) -> list[Ran]:
-        """A canceled program writes no end; it has one if its job ended."""
-        ended = {job.id: job for job in fire.jobs() if job.state.is_end}
-        return [
-            replace(run, end=ended[run.job_id].finished_at.timestamp(), evidence=True)
-            if run.end is None and run.job_id in self.canceled and run.job_id in ended
-            else run
-            for run in fire.runs()
-        ]
-
-    def _codes_told(self, fire: Fire) -> list[Broken]:
-        """Each job that nobody canceled ended with the code it was written to end with."""
-        broken = []
-        for job in fire.jobs():
-            code = self.codes[job.id]
-            wanted = JobState.FINISHED if code == 0 else JobState.FAILED
-            if job.id not in self.canceled and job.state.is_end and job.state is not wanted:
-                text = f"{job.state.value} ({job.error}), but its program ends with {code}"
-                broken.append(Broken("misreported", job.id, text))
+    def _accepted(self, fire: Fire) -> list[Broken]:
+        """Clients that repeated themselves know now which jobs they have."""
+        if not isinstance(fire, ServedFire):
+            return []
+        self.ids, broken = fire.accepted()
         return broken
 
 
-def drill(system: str, fault: str, jobs: int, seed: int, *, patience: float = 600.0) -> Line:
-    """One drill in a directory of its own, which is kept if a promise was broken."""
+def drill(
+    system: str, fault: str, jobs: int, seed: int, *, bursts: int = 0, patience: float = 600.0
+) -> Line:
+    """One drill in a directory of its own, which is kept if a promise was broken.
+
+    ``bursts``: in how many the jobs are submitted, 0: as many as the fault likes.
+    """
     place = Path(tempfile.mkdtemp(prefix="grms-drill-"))
-    line = Drill(system, fault, jobs, seed, place).run(patience)
+    fight = Drill(system, fault, jobs, seed, place)
+    fight.bursts = bursts or fight.bursts
+    line = fight.run(patience)
     if line.broken:
-        print(f"seed {seed}, kept in {place}:", *line.broken, sep="\n  ", file=sys.stderr)
+        told = f"{system}, {fault}, seed {seed}, {jobs} jobs, kept in {place}:"
+        print(told, *line.broken, sep="\n  ", file=sys.stderr, flush=True)
     else:
         shutil.rmtree(place, ignore_errors=True)
     return line
 
 
-def faults_of(system: str) -> tuple[str, ...]:
-    """The faults that a system can have: fork has no daemon that could fail."""
-    return ("none", "kill") if system == "fork" else FAULTS
-
-
 def main(run: Callable[..., Line] = drill) -> int:
     """Drill as the command line says, and print the table."""
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--system", action="append", choices=SYSTEMS)
-    words.add_argument("--fault", action="append", choices=FAULTS)
-    words.add_argument("--jobs", type=int, default=200, help="jobs of each line")
+    words.add_argument("--system", action="append", choices=(*SYSTEMS, *REAL))
+    words.add_argument("--fault", action="append", choices=NAMES)
+    words.add_argument("--jobs", type=int, default=0, help="jobs of each line")
+    words.add_argument("--total", type=int, default=1000, help="jobs of each system, at least")
+    words.add_argument("--bursts", type=int, default=0, help="in how many they are submitted")
     words.add_argument("--seed", type=int, default=1)
     given = words.parse_args()
     print(HEAD, flush=True)
     bad = False
     for system in given.system or SYSTEMS:
-        for fault in given.fault or faults_of(system):
-            if fault in faults_of(system):
-                line = run(system, fault, given.jobs, given.seed)
-                bad = bad or bool(line.broken)
-                print(line, flush=True)
+        faults = [name for name in faults_of(system) if not given.fault or name in given.fault]
+        jobs = given.jobs or -(-given.total // max(1, len(faults)))
+        for fault in faults:
+            line = run(system, fault, jobs, given.seed, bursts=given.bursts)
+            bad = bad or bool(line.broken)
+            print(line, flush=True)
     return 1 if bad else 0

@@ -59,8 +59,8 @@ def native_id(result: CommandResult) -> str:
     """The id that ``qsub -terse`` gave. Raises SiteError as the port says."""
     _reachable("qsub", result)
     if result.exit == 0:
-        # Warnings may stand before it.
-        for line in reversed(base.text(result.stdout).split("\n")):
+        # Warnings may stand before it; a line without its end may be half an id.
+        for line in reversed(base.text(result.stdout).split("\n")[:-1]):
             if re.fullmatch(r"\d+", line.strip()):
                 return line.strip()
         raise base.rubbish("qsub", result)

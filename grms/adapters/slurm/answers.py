@@ -43,7 +43,8 @@ def native_id(result: CommandResult) -> str:
     """The id that ``sbatch --parsable`` gave. Raises SiteError as the port says."""
     _reachable("sbatch", result)
     if result.exit == 0:
-        for line in base.text(result.stdout).split("\n"):
+        # A line without its end may be cut, and half an id is another job's.
+        for line in base.text(result.stdout).split("\n")[:-1]:
             if found := re.fullmatch(r"(\d+)(;\S*)?", line.strip()):
                 return found[1]
         raise base.rubbish("sbatch", result)

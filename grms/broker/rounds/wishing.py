@@ -217,7 +217,8 @@ def _migrate(edges: Edges, case: Case) -> Draft:
     if attempt is None or job.status is not RequestStatus.MIGRATE_EXEC_SUSPEND:
         chosen = better_place(edges, job, attempt, wish.description)
         if isinstance(chosen, str):
-            return Draft(job, edges.now()).done(wish, f"NOTHING_BETTER: {chosen}").due(None)
+            # Due at once: it may be prepared for its present place just now.
+            return Draft(job, edges.now()).done(wish, f"NOTHING_BETTER: {chosen}").due()
     if attempt is None or job.state is not JobState.RUNNING:
         return _withdraw(edges, case, attempt)
     left = leave(edges, edges.site_of(attempt), job, attempt, wish)

@@ -79,6 +79,13 @@ def test_a_refusal_is_for_good_and_gives_the_reason(name: str, reason: str) -> N
     assert not caught.value.transient
 
 
+def test_an_id_that_may_be_cut_is_none() -> None:
+    assert SGE.parse_submit(CommandResult(0, b"4711\n")) == "4711"
+    with pytest.raises(SiteError) as caught:
+        SGE.parse_submit(CommandResult(0, b"47"))
+    assert caught.value.transient
+
+
 def test_a_qmaster_that_is_away_is_no_refusal() -> None:
     said = b"Unable to run job: unable to contact qmaster using port 6444 on host x\nExiting.\n"
     with pytest.raises(SiteError) as caught:

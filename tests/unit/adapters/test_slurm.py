@@ -57,6 +57,13 @@ def test_a_refusal_is_for_good_and_gives_the_reason() -> None:
     assert not caught.value.transient
 
 
+def test_an_id_that_may_be_cut_is_none() -> None:
+    assert SLURM.parse_submit(CommandResult(0, b"4711\n")) == "4711"
+    with pytest.raises(SiteError) as caught:
+        SLURM.parse_submit(CommandResult(0, b"47"))
+    assert caught.value.transient
+
+
 def test_a_controller_that_is_away_is_no_refusal() -> None:
     said = b"sbatch: error: Batch job submission failed: Unable to contact slurm controller\n"
     with pytest.raises(SiteError) as caught:

@@ -7,14 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from grms.adapters.condor import Condor
 from grms.adapters.lsf import Lsf
 from grms.adapters.pbs import Pbs
-from grms.broker.ports.batch import BatchAdapter, Command, CommandResult, Submission
+from grms.adapters.sge import Sge
+from grms.adapters.slurm import Slurm
+from grms.broker.ports.batch import BatchAdapter, Command, CommandResult, NativeState, Submission
 from grms.broker.records import Cluster
 from grms.errors import SiteError
 from grms.transport.local import LocalTransport
@@ -259,6 +263,9 @@ def test_files_of_a_simulator_are_closed_to_others(make: Make) -> None:
 ADAPTERS = {
     "pbs": lambda folder: Pbs(Cluster("c", "pbs", options={"bin": folder, "history": "yes"})),
     "lsf": lambda folder: Lsf(Cluster("c", "lsf", options={"bin": folder, "dialect": "openlava"})),
+    "slurm": lambda folder: Slurm(Cluster("c", "slurm", options={"bin": folder})),
+    "sge": lambda folder: Sge(Cluster("c", "sge", options={"bin": folder})),
+    "condor": lambda folder: Condor(Cluster("c", "condor", options={"bin": folder})),
 }
 
 
@@ -273,12 +280,28 @@ def run(command: Command) -> CommandResult:
     return LocalTransport().run(command)
 
 
-def waiting(system: Installation) -> Submission:
-    """A submission that is held, so that it stays."""
+def waiting(system: Installation, *, hold: bool = True, tag: str = "ga") -> Submission:
+    """A submission that is held, so that it stays; else it ends with 7 at once."""
     script = system.target / "job.sh"
-    script.write_text("exit 0\n")
+    script.write_text("exit 7\n")
     folder = str(system.target)
-    return Submission("ga", ("true",), folder, folder, hold=True)
+    return Submission(tag, ("false",), folder, folder, hold=hold)
+
+
+def submitted(system: Installation, adapter: BatchAdapter, **more: Any) -> str:
+    """The native id of a new job."""
+    return adapter.parse_submit(run(adapter.submit_command(waiting(system, **more))))
+
+
+def ended(adapter: BatchAdapter, native_id: str, tag: str) -> bool:
+    """True once the system has a record of the job's end."""
+    account = adapter.parse_account(run(adapter.account_command([native_id]))).get(native_id)
+    return account is not None and account.tag in ("", tag)
+
+
+def spoil(system: Installation, fault: str) -> None:
+    """From now on it misbehaves; "" ends that."""
+    (system.target / "state" / "fault").write_text(fault)
 
 
 def test_a_system_that_is_down_says_nothing_of_any_job(
@@ -286,7 +309,7 @@ def test_a_system_that_is_down_says_nothing_of_any_job(
 ) -> None:
     system, adapter = faulty
     native_id = adapter.parse_submit(run(adapter.submit_command(waiting(system))))
-    (system.target / "state" / "fault").write_text("down")
+    spoil(system, "down")
     with pytest.raises(SiteError):
         adapter.parse_status(run(adapter.status_command([native_id])))
     with pytest.raises(SiteError):
@@ -305,7 +328,7 @@ def test_a_job_that_an_empty_queue_denies_is_absent_not_ended(
 ) -> None:
     system, adapter = faulty
     native_id = adapter.parse_submit(run(adapter.submit_command(waiting(system))))
-    (system.target / "state" / "fault").write_text("empty")
+    spoil(system, "empty")
     assert adapter.parse_status(run(adapter.status_command([native_id]))) == {}
     assert adapter.parse_account(run(adapter.account_command([native_id]))) == {}
 
@@ -314,11 +337,69 @@ def test_a_job_whose_answer_was_lost_is_found_by_its_tag(
     faulty: tuple[Installation, BatchAdapter],
 ) -> None:
     system, adapter = faulty
-    fault = system.target / "state" / "fault"
-    fault.write_text("lost")
+    spoil(system, "lost")
     with pytest.raises(SiteError) as caught:
         adapter.parse_submit(run(adapter.submit_command(waiting(system))))
     assert caught.value.transient
-    fault.unlink()
+    spoil(system, "")
     found = adapter.parse_find([run(command) for command in adapter.find_commands(["ga"])])
     assert len(found["ga"]) == 1
+
+
+def test_an_answer_that_comes_late_is_the_true_one(
+    faulty: tuple[Installation, BatchAdapter],
+) -> None:
+    system, adapter = faulty
+    spoil(system, "late 0.2")
+    begun = time.monotonic()
+    native_id = submitted(system, adapter)
+    assert time.monotonic() - begun >= 0.2
+    assert adapter.parse_status(run(adapter.status_command([native_id])))[native_id].tag == "ga"
+
+
+@pytest.mark.parametrize("fault", ["partial", "foreign"])
+def test_an_answer_that_is_cut_or_is_not_the_systems_ends_no_job(
+    faulty: tuple[Installation, BatchAdapter], fault: str
+) -> None:
+    system, adapter = faulty
+    native_id = submitted(system, adapter)
+    spoil(system, fault)
+    for _ in range(4):
+        with suppress(SiteError):
+            found = adapter.parse_status(run(adapter.status_command([native_id]))).values()
+            assert {status.state for status in found} <= {NativeState.HELD, NativeState.UNKNOWN}
+        with suppress(SiteError):
+            assert adapter.parse_account(run(adapter.account_command([native_id]))) == {}
+
+
+def test_a_forgotten_job_was_acknowledged_and_is_nowhere(
+    faulty: tuple[Installation, BatchAdapter],
+) -> None:
+    system, adapter = faulty
+    spoil(system, "forgets")
+
+    def is_forgotten(native_id: str) -> bool:
+        return native_id not in adapter.parse_status(run(adapter.status_command([native_id])))
+
+    until(lambda: is_forgotten(submitted(system, adapter)))
+
+
+def test_a_number_that_comes_again_is_another_jobs(
+    faulty: tuple[Installation, BatchAdapter],
+) -> None:
+    system, adapter = faulty
+    (system.target / "state" / "settings.json").write_text(json.dumps({"last_id": 1}))
+    first = submitted(system, adapter, hold=False, tag="gold")
+    until(lambda: ended(adapter, first, "gold"))
+    assert submitted(system, adapter, tag="gnew") == first
+    assert adapter.parse_status(run(adapter.status_command([first])))[first].tag == "gnew"
+
+
+def test_a_clock_that_is_wrong_shows_in_the_times(
+    faulty: tuple[Installation, BatchAdapter],
+) -> None:
+    system, adapter = faulty
+    (system.target / "state" / "settings.json").write_text(json.dumps({"clock": -86400}))
+    native_id = submitted(system, adapter)
+    at = adapter.parse_status(run(adapter.status_command([native_id])))[native_id].submitted_at
+    assert at is None or at.timestamp() < time.time() - 80000
