@@ -1,9 +1,10 @@
 """The fork adapter's submit: wrappers that outlive the command that started them."""
 
+import gc
 import os
 import sys
 
-from grms.jobside import processes
+from grms.jobside import cgroup, processes
 from grms.jobside.files import raw, text
 from grms.jobside.job import run
 
@@ -12,21 +13,23 @@ def launch(controls: "list[str]", hold: bool = False) -> "list[dict[str, object]
     """Start the wrappers of control directories; for each its native id, or the error.
 
     A wrapper has left its tag before its id is told, so that who never hears the id finds it. All
-    that wrappers need is loaded before they part from us: it is paid for once.
+    that wrappers need is loaded and looked for before they part from us: it is paid for once, and
+    what they do not write to is never copied.
     """
     processes.load_prctl()
+    cgroup.sweep()
+    gc.disable()
+    gc.freeze()
     pipes = [_start(control, hold) for control in controls]
     return [_told(control, pipe) for control, pipe in zip(controls, pipes)]
 
 
 def _start(control: str, hold: bool) -> int:
     reading, writing = os.pipe()
-    middle = os.fork()
-    if middle == 0:
+    if os.fork() == 0:
         os.close(reading)
         _detach(raw(control), hold, writing)
     os.close(writing)
-    os.waitpid(middle, 0)
     return reading
 
 
@@ -52,14 +55,14 @@ def _log(control: str) -> str:
 
 
 def _detach(control: bytes, hold: bool, report: int) -> None:
-    """In the first child: a session of its own, a second fork, and the wrapper. Never returns."""
+    """In the child: a session of its own, and the wrapper in it. Never returns.
+
+    We stay its parent for a moment only: it belongs to the host's init once we have ended.
+    """
     status = 70
     try:
         os.setsid()
-        if os.fork() == 0:
-            status = _wrapper(control, hold, report)
-        else:
-            status = 0
+        status = _wrapper(control, hold, report)
     finally:
         os._exit(status)
 
@@ -72,25 +75,40 @@ def _wrapper(control: bytes, hold: bool, report: int) -> int:
         os.close(report)
         told.append(native_id)
 
+    log = Log(control)
     try:
-        _redirect(control)
+        _redirect()
+        sys.stderr = log  # type: ignore[assignment]
         os.chdir("/")
         return run(text(os.path.join(control, b"spec.json")), ready, hold)
     except Exception as error:
         words = "%s: %s" % (type(error).__name__, error)
         if not told:
             os.write(report, raw("error " + words))
-        sys.stderr.write(words + "\n")
-        sys.stderr.flush()
+        log.write(words + "\n")
         return 70
 
 
-def _redirect(control: bytes) -> None:
-    null = os.open(os.devnull, os.O_RDONLY)
-    log = os.open(
-        os.path.join(control, b"wrapper.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
-    )
-    for source, target in ((null, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
+class Log:
+    """What a wrapper itself has to say, in ``wrapper.log``: a file only if there is something."""
+
+    def __init__(self, control: bytes) -> None:
+        self.path = os.path.join(control, b"wrapper.log")
+
+    def write(self, words: str) -> None:
+        """Append; a disk that is full takes nothing."""
+        try:
+            with open(self.path, "ab") as stream:
+                stream.write(raw(words))
+        except OSError:
+            pass
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+
+def _redirect() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(null, number)
     os.close(null)
-    os.close(log)
