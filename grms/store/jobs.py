@@ -39,6 +39,9 @@ _JOB = select(jobs).where(jobs.c.id == bindparam("of_id"))
 _OF_JOB = (
     select(attempts).where(attempts.c.job_id == bindparam("of_id")).order_by(attempts.c.number)
 )
+_JOBS = select(jobs).where(jobs.c.id.in_(bindparam("of_ids", expanding=True)))
+_TAGGED = select(attempts).where(attempts.c.tag.in_(bindparam("of_tags", expanding=True)))
+_JOBS_TAGGED = _TAGGED.with_only_columns(attempts.c.job_id).distinct()
 _BY_TAG = select(attempts).where(attempts.c.tag == bindparam("of_tag"))
 _NEWEST = (
     select(attempts)
@@ -64,6 +67,14 @@ def read_job(connection: Connection, job_id: str) -> Job:
     if row is None:
         raise unknown_job(job_id)
     return rows.job(row)
+
+
+def _jobs_of(connection: Connection, job_ids: Collection[str]) -> dict[str, Job]:
+    return {
+        row.id: rows.job(row)
+        for portion in in_portions(list(job_ids))
+        for row in connection.execute(_JOBS, {"of_ids": portion})
+    }
 
 
 class Jobs:
@@ -97,6 +108,10 @@ class Jobs:
     def job(self, job_id: str) -> Job:
         """Raises RequestError(UNKNOWN_JOB)."""
         return self._database.read(lambda connection: read_job(connection, job_id))
+
+    def jobs_of(self, job_ids: Collection[str]) -> Mapping[str, Job]:
+        """These jobs by id; unknown ones are absent."""
+        return self._database.read(lambda connection: _jobs_of(connection, job_ids))
 
     def jobs(self, query: JobQuery) -> Sequence[Job]:
         """Jobs that fit, newest first. Raises RequestError(UNKNOWN_JOB) for ``after``."""
@@ -178,6 +193,22 @@ class Jobs:
         """The attempt with this tag, if any."""
         found = self._attempts(_BY_TAG, {"of_tag": tag})
         return found[0] if found else None
+
+    def tagged(self, tags: Collection[str]) -> Mapping[str, tuple[Job, Attempt]]:
+        """See ``grms.broker.ports.store.JobStore``."""
+
+        def work(connection: Connection) -> dict[str, tuple[Job, Attempt]]:
+            found = {}
+            for portion in in_portions(list(tags)):
+                values = {"of_tags": portion}
+                # Jobs come first: what changes an attempt raises its job's version.
+                known = _jobs_of(connection, connection.scalars(_JOBS_TAGGED, values).all())
+                for row in connection.execute(_TAGGED, values):
+                    if row.job_id in known:
+                        found[row.tag] = known[row.job_id], rows.attempt(row)
+            return found
+
+        return self._database.read(work)
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Job | None]:
         """See ``grms.broker.ports.store.JobStore``."""

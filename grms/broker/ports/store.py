@@ -85,6 +85,10 @@ class JobStore(Protocol):
         """Raises RequestError(UNKNOWN_JOB)."""
         ...
 
+    def jobs_of(self, job_ids: Collection[str]) -> Mapping[str, Job]:
+        """These jobs by id; unknown ones are absent."""
+        ...
+
     def jobs(self, query: JobQuery) -> Sequence[Job]: ...
     def job_ids(self, query: JobQuery) -> Sequence[str]: ...
 
@@ -111,6 +115,12 @@ class JobStore(Protocol):
         ...
 
     def attempt_by_tag(self, tag: str) -> Attempt | None: ...
+
+    def tagged(self, tags: Collection[str]) -> Mapping[str, tuple[Job, Attempt]]:
+        """The attempt with each of these tags and its job, read so that a change of the two is
+        refused if either has changed since; unknown tags are absent.
+        """
+        ...
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Job | None]:
         """Apply changes in one transaction; each whole, or None where its version was stale.
