@@ -78,7 +78,7 @@ def _wrapper(control: bytes, hold: bool, report: int) -> int:
     log = Log(control)
     try:
         _redirect()
-        sys.stderr = log  # type: ignore[assignment]
+        sys.stderr = log
         os.chdir("/")
         return run(text(os.path.join(control, b"spec.json")), ready, hold)
     except Exception as error:

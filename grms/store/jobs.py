@@ -43,6 +43,17 @@ _JOBS = select(jobs).where(jobs.c.id.in_(bindparam("of_ids", expanding=True)))
 _TAGGED = select(attempts).where(attempts.c.tag.in_(bindparam("of_tags", expanding=True)))
 _JOBS_TAGGED = _TAGGED.with_only_columns(attempts.c.job_id).distinct()
 _BY_TAG = select(attempts).where(attempts.c.tag == bindparam("of_tag"))
+_LIVE = (
+    select(attempts.c.cluster, jobs.c.owner, func.count())
+    .join(jobs, jobs.c.id == attempts.c.job_id)
+    .where(attempts.c.phase.in_(LIVE_PHASES))
+    .group_by(attempts.c.cluster, jobs.c.owner)
+)
+_LIVE_SITES = (
+    select(attempts.c.cluster, attempts.c.account)
+    .where(attempts.c.phase.in_(ON_RESOURCE))
+    .distinct()
+)
 _NEWEST = (
     select(attempts)
     .join(jobs, (jobs.c.id == attempts.c.job_id) & (jobs.c.attempt == attempts.c.number))
@@ -166,27 +177,16 @@ class Jobs:
 
     def live_counts(self) -> Mapping[tuple[str, str], int]:
         """How many attempts, from PLACED to RUNNING, each (cluster, owner) has."""
-        statement = (
-            select(attempts.c.cluster, jobs.c.owner, func.count())
-            .join(jobs, jobs.c.id == attempts.c.job_id)
-            .where(attempts.c.phase.in_(LIVE_PHASES))
-            .group_by(attempts.c.cluster, jobs.c.owner)
-        )
         return self._database.read(
             lambda connection: {
-                (cluster, owner): count for cluster, owner, count in connection.execute(statement)
+                (cluster, owner): count for cluster, owner, count in connection.execute(_LIVE)
             }
         )
 
     def live_sites(self) -> Collection[tuple[str, str]]:
         """The (cluster, account) pairs that have attempts from SUBMITTING to RUNNING."""
-        statement = (
-            select(attempts.c.cluster, attempts.c.account)
-            .where(attempts.c.phase.in_(ON_RESOURCE))
-            .distinct()
-        )
         return self._database.read(
-            lambda connection: {(row[0], row[1]) for row in connection.execute(statement)}
+            lambda connection: {(row[0], row[1]) for row in connection.execute(_LIVE_SITES)}
         )
 
     def attempt_by_tag(self, tag: str) -> Attempt | None:

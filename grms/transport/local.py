@@ -40,9 +40,9 @@ class LocalTransport:
 
     def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
         """Write small files whole."""
-        for path, content in files.items():
-            with told(f"write {path}"):
-                trees.write_whole(os.fsencode(path), content, mode)
+        if files:
+            with told(f"write {os.path.commonpath(files)}"):
+                trees.write_all({os.fsencode(path): text for path, text in files.items()}, mode)
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         """Read the small files that exist."""

@@ -196,6 +196,10 @@ class RegistrationStore(Protocol):
 
     def files(self, job_id: str, role: FileRole) -> Sequence[FileDir]: ...
 
+    def files_of(self, job_ids: Collection[str], role: FileRole) -> Mapping[str, Sequence[FileDir]]:
+        """The same for many jobs; those that have none are absent."""
+        ...
+
     def delete_files(self, job_id: str, role: FileRole, files: Sequence[FileDir]) -> Sequence[bool]:
         """Delete; False for an item that was not registered."""
         ...

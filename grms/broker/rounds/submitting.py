@@ -89,8 +89,9 @@ def _prepare(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> 
             # Staging in has looked whether they are sound.
             kept = edges.shelf.numbers(job.id) if attempt.number > 1 else []
             facts = spec(description, attempt, site, kept[0] if kept else None)
-            text = json.dumps(facts).encode()
-            files = {f"{place}/spec.json": text, f"{place}/job.sh": site.adapter.script(wanted)}
+            files = {f"{place}/spec.json": json.dumps(facts).encode()}
+            if script := site.adapter.script(wanted):
+                files[f"{place}/job.sh"] = script
         except GrmsError as error:
             edges.apply([give_place_up(edges, Draft(job, edges.now()), error)])
             continue
