@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 
-from grms.jobside import cgroup, processes
+from grms.jobside import cgroup, processes, supervise
 from grms.jobside.files import raw, text
 from grms.jobside.job import run
 
@@ -18,8 +18,9 @@ def launch(controls: "list[str]", hold: bool = False) -> "list[dict[str, object]
     """
     processes.load_prctl()
     cgroup.sweep()
+    supervise.account()
     gc.disable()
-    gc.freeze()
+    getattr(gc, "freeze", int)()  # since Python 3.7
     pipes = [_start(control, hold) for control in controls]
     return [_told(control, pipe) for control, pipe in zip(controls, pipes)]
 

@@ -285,7 +285,7 @@ def environment(
         "GRMS_CONTROL": text(control),
         "GRMS_PYTHON": sys.executable,
     }
-    result = dict(_account())
+    result = dict(account())
     for values in (given, ours):
         result.update((raw(str(name)), raw(str(value))) for name, value in values.items())
     if tools:
@@ -294,7 +294,7 @@ def environment(
 
 
 @lru_cache(maxsize=None)
-def _account() -> "dict[bytes, bytes]":
+def account() -> "dict[bytes, bytes]":
     """The environment of the account, read once, by a launcher for all its wrappers."""
     return dict(os.environb)
 
