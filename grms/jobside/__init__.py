@@ -110,6 +110,8 @@ Verbs
 * ``launch DIR...``: start a wrapper for each control directory in a session of its own; answers
   {dir, native_id} once it has left its tag, or {dir, error, log}. ``launch-held`` the same, but
   the job waits for a CONT.
+* ``serve``: ``launch`` for one line of its input after another, each a list of directories; a line
+  is answered with one. It ends with its input, or when it has not been asked for a minute.
 * ``status TAGS ID...``: {id, tag, state, started, ended, exit, usage} for those that are known;
   state is held, running, suspended, ended (there is exit evidence) or orphaned (the wrapper was
   killed but processes of the job live).
@@ -119,5 +121,6 @@ Verbs
 * ``find TAGS TAG...``: {tag, ids} for those that have a tag file, or a living marked process.
 * ``probe WORKDIR``: facts of the host. ``sweep DIR LIMIT``: name -> base64 of an inbox's oldest.
 
-All but ``run`` print one JSON object {"answers": ...}. Exit status 64 (EX_USAGE) for a wrong call.
+All but ``run`` and ``serve`` print one JSON object {"answers": ...}. Exit status 64 (EX_USAGE) for
+a wrong call.
 """

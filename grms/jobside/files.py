@@ -44,12 +44,17 @@ def write_whole(
 def _write(path: bytes, data: bytes, durable: bool, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
-        while data:
-            data = data[os.write(handle, data) :]
+        put(handle, data)
         if durable:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def put(handle: int, data: bytes) -> None:
+    """Write all of it: a pipe may take only a part at a time."""
+    while data:
+        data = data[os.write(handle, data) :]
 
 
 def _rename(part: bytes, path: bytes) -> bool:

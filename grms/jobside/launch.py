@@ -1,28 +1,60 @@
 """The fork adapter's submit: wrappers that outlive the command that started them."""
 
 import gc
+import json
 import os
+import select
+import signal
 import sys
+from functools import lru_cache
 
 from grms.jobside import cgroup, processes, supervise
-from grms.jobside.files import raw, text
+from grms.jobside.files import dump, put, raw, text
 from grms.jobside.job import run
+
+_IDLE = 60.0  # seconds after which a launcher that is not asked any more ends
 
 
 def launch(controls: "list[str]", hold: bool = False) -> "list[dict[str, object]]":
     """Start the wrappers of control directories; for each its native id, or the error.
 
-    A wrapper has left its tag before its id is told, so that who never hears the id finds it. All
-    that wrappers need is loaded and looked for before they part from us: it is paid for once, and
+    A wrapper has left its tag before its id is told, so that who never hears the id finds it.
+    """
+    _prepare()
+    cgroup.sweep()
+    pipes = [_start(control, hold) for control in controls]
+    return [_told(control, pipe) for control, pipe in zip(controls, pipes)]
+
+
+def serve() -> int:
+    """Launch for one request after another: a line with a list of control directories each.
+
+    Each gets a line as the verb ``launch`` prints it. Ends with its input, or when it is idle.
+    """
+    _prepare()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wrappers that end are collected by the kernel
+    asked = b""
+    while True:
+        while b"\n" not in asked:
+            if not select.select([0], [], [], _IDLE)[0]:
+                return 0
+            piece = os.read(0, 65536)
+            if not piece:
+                return 0
+            asked += piece
+        line, _, asked = asked.partition(b"\n")
+        put(1, dump({"answers": launch(json.loads(line.decode("ascii")))}))
+
+
+@lru_cache(maxsize=None)
+def _prepare() -> None:
+    """Load and look for all that wrappers need before they part from us: it is paid for once, and
     what they do not write to is never copied.
     """
     processes.load_prctl()
-    cgroup.sweep()
     supervise.account()
     gc.disable()
     getattr(gc, "freeze", int)()  # since Python 3.7
-    pipes = [_start(control, hold) for control in controls]
-    return [_told(control, pipe) for control, pipe in zip(controls, pipes)]
 
 
 def _start(control: str, hold: bool) -> int:
@@ -58,11 +90,12 @@ def _log(control: str) -> str:
 def _detach(control: bytes, hold: bool, report: int) -> None:
     """In the child: a session of its own, and the wrapper in it. Never returns.
 
-    We stay its parent for a moment only: it belongs to the host's init once we have ended.
+    It belongs to the host's init once the launcher has ended.
     """
     status = 70
     try:
         os.setsid()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         status = _wrapper(control, hold, report)
     finally:
         os._exit(status)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from grms.broker.ports.batch import Command, CommandResult
 from grms.jobside import trees
+from grms.transport.kept import KeptProcesses
 from grms.transport.own_files import copy, told
 from grms.transport.process import run_process
 
@@ -21,11 +22,17 @@ class LocalTransport:
 
     same_filesystem = True
 
+    def __init__(self) -> None:
+        self._kept = KeptProcesses()
+
     def run(self, command: Command) -> CommandResult:
-        """Run one command; see the port."""
+        """Run one command, or ask a kept process for it; see the port."""
+        environment = own_environment() | dict(command.env)
+        if command.kept is not None:
+            return self._kept.ask(command.kept, environment, command.timeout)
         return run_process(
             command.argv,
-            env=own_environment() | dict(command.env),
+            env=environment,
             cwd=command.cwd,
             stdin=command.stdin,
             timeout=command.timeout,
@@ -80,7 +87,8 @@ class LocalTransport:
         copy(Path(source), target, None)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """End the processes that were kept."""
+        self._kept.close()
 
 
 def own_environment() -> dict[str, str]:

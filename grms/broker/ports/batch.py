@@ -18,10 +18,22 @@ from grms.errors import SiteError
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A process that answers one line after another, and the line that asks for this command.
+
+    What it answers in one line is what the command itself would print. Ending it loses nothing.
+    """
+
+    argv: tuple[str, ...]
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """What to run on the cluster: an argument list, never a shell string.
 
-    ``timeout`` in seconds. ``env`` is added to the account's own environment.
+    ``timeout`` in seconds. ``env`` is added to the account's own environment. A transport that can
+    keep processes may ask ``kept`` instead, which saves the start of an interpreter.
     """
 
     argv: tuple[str, ...]
@@ -29,6 +41,7 @@ class Command:
     timeout: float = 60.0
     cwd: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True)
