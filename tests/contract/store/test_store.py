@@ -99,6 +99,13 @@ class TestAccept:
             store.job("nope")
         assert caught.value.code is ErrorCode.UNKNOWN_JOB
 
+    def test_many_are_read_at_once_and_unknown_ones_are_absent(self, store):
+        for job_id in ("j1", "j2"):
+            store.accept(make_job(job_id), [])
+        known = store.jobs_of({"j1", "j2", "nope"})
+        assert known == {"j1": store.job("j1"), "j2": store.job("j2")}
+        assert store.jobs_of([]) == {}
+
     def test_text_no_database_takes_is_mended_not_refused(self, store):
         store.accept(make_job(error="nul \0 and \ud800, ž"), [make_event("\0", raw="\0")])
         assert store.job("j1").error == "nul \ufffd and ?, ž"
@@ -134,6 +141,23 @@ class TestQuery:
 
 
 class TestApply:
+    def test_of_two_changes_of_one_version_the_first_counts_and_tells(self, store):
+        job = store.accept(make_job(), [make_event()]).job
+        first = Change(replace(job, progress="1"), events=(make_event("first"),))
+        second = Change(replace(job, progress="2"), events=(make_event("second"),))
+        applied, refused = store.apply([first, second])
+        assert (applied, refused) == (store.job("j1"), None)
+        assert store.job("j1").progress == "1"
+        assert [event.text for event in store.events("j1")][1:] == ["first"]
+
+    def test_attempts_are_found_by_their_tags_with_their_jobs(self, store):
+        job = store.accept(make_job(), []).job
+        store.apply([Change(job, (make_attempt(),))])
+        assert store.tagged({"gj11", "nobody's"}) == {
+            "gj11": (store.job("j1"), store.attempts("j1")[0])
+        }
+        assert store.tagged([]) == {}
+
     def test_a_change_is_applied_whole(self, store):
         job = store.accept(make_job(), [make_event()]).job
         wish = store.wish(cancel(), make_event("wished", EventKind.WISH))
