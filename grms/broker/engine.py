@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 _CLAIM = 400
 _TICK = 1.0
 _GATHER = 0.005
+_GATHER_MOST = 0.1
 _CLEAN_EVERY = 2.0
 _STOP_GRACE = 7.0
 _PROBE_LOST_EVERY = 10.0
@@ -89,13 +90,16 @@ class Engine:
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
+                begun = self._edges.now()
                 try:
                     self.turn()
                 except GrmsError as error:
                     log.warning("the engine cannot work now: %s", error)
                 self.turned_at = self._edges.now()
                 self._wake.wait(self.pause(_TICK))
-                self._stopping.wait(_GATHER)  # what comes together is done together
+                # What comes together is done together; the more there is to do, the more comes.
+                took = (self.turned_at - begun).total_seconds()
+                self._stopping.wait(min(max(_GATHER, took), _GATHER_MOST))
         finally:
             self._clock.shutdown(wait=False)
         return self._settle_down(_STOP_GRACE)

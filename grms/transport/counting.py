@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from grms.broker.ports.batch import Command, CommandResult
-from grms.broker.ports.transport import Transport
+from grms.broker.ports.transport import TellsChanges, Transport
 
 _MINUTE = 60.0
 
@@ -76,6 +76,11 @@ class CountingTransport:
     def sweep(self, directory: str, *, limit: int = 1000) -> Mapping[str, bytes]:
         """See the port."""
         return self._inner.sweep(directory, limit=limit)
+
+    def tell_changes(self, directory: str, call: Callable[[], None]) -> bool:
+        """See the port; False where the inner transport cannot."""
+        inner = self._inner
+        return isinstance(inner, TellsChanges) and inner.tell_changes(directory, call)
 
     def remove(self, paths: Sequence[str]) -> None:
         """See the port."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from grms.broker.ports.batch import Command, CommandResult
 from grms.jobside import trees
+from grms.transport.changes import Changes
 from grms.transport.kept import KeptProcesses
 from grms.transport.own_files import copy, told
 from grms.transport.process import run_process
@@ -24,6 +25,7 @@ class LocalTransport:
 
     def __init__(self) -> None:
         self._kept = KeptProcesses()
+        self._changes = Changes()
 
     def run(self, command: Command) -> CommandResult:
         """Run one command, or ask a kept process for it; see the port."""
@@ -66,6 +68,10 @@ class LocalTransport:
         with told(f"read {directory}"):
             return trees.sweep(os.fsencode(directory), limit)
 
+    def tell_changes(self, directory: str, call: Callable[[], None]) -> bool:
+        """See ``grms.broker.ports.transport.TellsChanges``."""
+        return self._changes.tell(directory, call)
+
     def remove(self, paths: Sequence[str]) -> None:
         """Remove files and whole directories."""
         for path in paths:
@@ -87,8 +93,9 @@ class LocalTransport:
         copy(Path(source), target, None)
 
     def close(self) -> None:
-        """End the processes that were kept."""
+        """End the processes that were kept, and tell nothing more."""
         self._kept.close()
+        self._changes.close()
 
 
 def own_environment() -> dict[str, str]:

@@ -27,10 +27,10 @@ _BATCH = 500
 _STALE_HEARTBEATS = 4
 
 
-def read_inbox(edges: Edges, site: Site) -> int:
+def read_inbox(edges: Edges, site: Site) -> tuple[int, int]:
     """Take in what the wrappers of a site reported; a message is removed once it is stored.
 
-    The answer is how many messages were taken in.
+    The answer is how many messages were taken in, and how many came too early and are left there.
     """
     taken = 0
     while True:
@@ -40,7 +40,7 @@ def read_inbox(edges: Edges, site: Site) -> int:
             site.transport.remove([f"{site.layout.inbox}/{name}" for name in handled])
         taken += len(handled)
         if len(files) < _BATCH or not handled:
-            return taken
+            return taken, len(files) - len(handled)
 
 
 def absorb(edges: Edges, messages: Mapping[str, News | None]) -> list[str]:
