@@ -51,6 +51,7 @@ class Fork:
         can_suspend=True,
         finds_finished=True,
         absence_is_death=True,  # the status verb looks for every process of the job on the host
+        dies_with_host=True,
         state_manual="grms.jobside.wrappers",
     )
 

@@ -137,15 +137,17 @@ class Engine:
 
     def turn(self) -> None:
         """One pass over everything that is due."""
-        self._watch.look()
-        claimed = self._claim(LIVE - {JobState.QUEUED}, _CLAIM)
-        claimed += self._claim({JobState.QUEUED}, _CLAIM, wished=True)
+        agenda = self._edges.store.agenda(self._edges.now())
+        self._watch.look(agenda.sites)
+        claimed = self._claim(LIVE - {JobState.QUEUED}, _CLAIM) if agenda.started else []
+        if agenda.wished:
+            claimed += self._claim({JobState.QUEUED}, _CLAIM, wished=True)
         if claimed:
             self._sort_out(self._load(claimed))
-        slots = free_slots(self._edges, _CLAIM)
-        queued = self._claim({JobState.QUEUED}, slots, in_turn=True) if slots else []
-        if queued:
-            self._place(queued)
+        if agenda.waiting and (slots := free_slots(self._edges, _CLAIM)):
+            queued = self._claim({JobState.QUEUED}, slots, in_turn=True)
+            if queued:
+                self._place(queued)
 
     def clean(self) -> None:
         """Clean up after the jobs that are over."""

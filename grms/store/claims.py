@@ -8,8 +8,9 @@ from functools import cache
 
 from sqlalchemy import Connection, Select, bindparam, case, exists, func, or_, select, update
 
-from grms.broker.lifecycle import JobState
-from grms.broker.records import LIVE_PHASES, Job
+from grms.broker.lifecycle import LIVE, JobState
+from grms.broker.ports.store import Agenda
+from grms.broker.records import LIVE_PHASES, ON_RESOURCE, Job
 from grms.store import rows
 from grms.store.database import Database
 from grms.store.schema import UtcTime, attempts, jobs, wishes
@@ -33,6 +34,16 @@ class Claims:
     """
 
     _database: Database
+
+    def agenda(self, now: datetime) -> Agenda:
+        """What there is to claim now, and where jobs are."""
+
+        def work(connection: Connection) -> Agenda:
+            waiting, wished, started = connection.execute(_AGENDA, {"now": now}).one()
+            sites = frozenset((row[0], row[1]) for row in connection.execute(_SITES))
+            return Agenda(sites, waiting, wished, started)
+
+        return self._database.read(work)
 
     def claim(
         self,
@@ -100,10 +111,10 @@ class Claims:
 # The statements are built once: each turn of an engine asks them several times.
 
 
-def _due(wished: bool) -> Select[tuple[int]]:
+def _due(wished: bool, states: Collection[JobState] | None = None) -> Select[tuple[int]]:
     now = bindparam("now", type_=UtcTime)
     found = select(jobs.c.seq).where(
-        jobs.c.state.in_(bindparam("states", expanding=True)),
+        jobs.c.state.in_(states or bindparam("states", expanding=True)),
         jobs.c.claim_at <= now,
         or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now),
     )
@@ -111,6 +122,19 @@ def _due(wished: bool) -> Select[tuple[int]]:
         is_open = (wishes.c.job_id == jobs.c.id) & wishes.c.done_at.is_(None)
         found = found.where(exists().where(is_open))
     return found
+
+
+_WAITING = (JobState.QUEUED,)
+_AGENDA = select(
+    exists(_due(False, _WAITING)),
+    exists(_due(True, _WAITING)),
+    exists(_due(False, LIVE - {JobState.QUEUED})),
+)
+_SITES = (
+    select(attempts.c.cluster, attempts.c.account)
+    .where(attempts.c.phase.in_(ON_RESOURCE))
+    .distinct()
+)
 
 
 @cache

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 from grms.broker.ports.store import Acceptance, JobQuery, StateCount
 from grms.broker.records import (
     LIVE_PHASES,
-    ON_RESOURCE,
     Attempt,
     Change,
     EventKind,
@@ -48,11 +47,6 @@ _LIVE = (
     .join(jobs, jobs.c.id == attempts.c.job_id)
     .where(attempts.c.phase.in_(LIVE_PHASES))
     .group_by(attempts.c.cluster, jobs.c.owner)
-)
-_LIVE_SITES = (
-    select(attempts.c.cluster, attempts.c.account)
-    .where(attempts.c.phase.in_(ON_RESOURCE))
-    .distinct()
 )
 _NEWEST = (
     select(attempts)
@@ -181,12 +175,6 @@ class Jobs:
             lambda connection: {
                 (cluster, owner): count for cluster, owner, count in connection.execute(_LIVE)
             }
-        )
-
-    def live_sites(self) -> Collection[tuple[str, str]]:
-        """The (cluster, account) pairs that have attempts from SUBMITTING to RUNNING."""
-        return self._database.read(
-            lambda connection: {(row[0], row[1]) for row in connection.execute(_LIVE_SITES)}
         )
 
     def attempt_by_tag(self, tag: str) -> Attempt | None:

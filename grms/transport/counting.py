@@ -65,9 +65,9 @@ class CountingTransport:
         self._calls.add(self._cluster, len(commands))
         return self._inner.run_many(commands)
 
-    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
+    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600, durable: bool = True) -> None:
         """See the port."""
-        self._inner.write(files, mode=mode)
+        self._inner.write(files, mode=mode, durable=durable)
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         """See the port."""

@@ -47,11 +47,12 @@ class LocalTransport:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(self.run, commands))
 
-    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
+    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600, durable: bool = True) -> None:
         """Write small files whole."""
         if files:
             with told(f"write {os.path.commonpath(files)}"):
-                trees.write_all({os.fsencode(path): text for path, text in files.items()}, mode)
+                contents = {os.fsencode(path): text for path, text in files.items()}
+                trees.write_all(contents, mode, durable)
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         """Read the small files that exist."""

@@ -152,6 +152,8 @@ class Traits:
     ``absence_delay``: how long a job must be missing everywhere, in answers that are otherwise
     sound, before it counts as lost; None leaves that to the site's settings.
     ``absence_is_death``: a job that is absent from a sound answer has no living process any more.
+    ``dies_with_host``: no job outlives a crash of the cluster's host, so what only its start needs
+    need not either.
     """
 
     accounting_delay: float = 60.0
@@ -160,6 +162,7 @@ class Traits:
     finds_finished: bool = True
     state_manual: str = ""
     absence_is_death: bool = False
+    dies_with_host: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,21 @@ class Lease:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What there is to do now.
+
+    ``sites`` are the (cluster, account) pairs that have attempts from SUBMITTING to RUNNING. The
+    others say whether there is a claimable job: ``waiting`` QUEUED, ``wished`` QUEUED with an open
+    wish, ``started`` in a later state.
+    """
+
+    sites: frozenset[tuple[str, str]] = frozenset()
+    waiting: bool = False
+    wished: bool = False
+    started: bool = False
+
+
 class JobStore(Protocol):
     """Jobs, attempts, events and wishes."""
 
@@ -129,8 +144,8 @@ class JobStore(Protocol):
         """
         ...
 
-    def live_sites(self) -> Collection[tuple[str, str]]:
-        """The (cluster, account) pairs that have attempts from SUBMITTING to RUNNING."""
+    def agenda(self, now: datetime) -> Agenda:
+        """What an engine has to look at; a small answer that it asks for at every turn."""
         ...
 
     def claim(

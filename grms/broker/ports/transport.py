@@ -25,8 +25,11 @@ class Transport(Protocol):
         """Run independent commands in as few round trips as the way allows; results in order."""
         ...
 
-    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
-        """Write small files whole: under a temporary name, synced, renamed; parents are made."""
+    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600, durable: bool = True) -> None:
+        """Write small files whole: under a temporary name, synced, renamed; parents are made.
+
+        What is not ``durable`` may be taken by a crash of the cluster's host.
+        """
         ...
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:

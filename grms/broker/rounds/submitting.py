@@ -69,7 +69,7 @@ def _submit_part(
         files: dict[str, bytes] = {}
         for item in ready:
             files |= item.files
-        site.transport.write(files)
+        site.transport.write(files, durable=not site.adapter.traits.dies_with_host)
     except GrmsError as error:
         edges.apply([put_off(edges, Draft(i.job, edges.now()), error) for i in ready])
         return

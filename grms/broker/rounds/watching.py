@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -78,11 +78,11 @@ class Watch:
             waits = [(p.news_at - now).total_seconds() for p in self._places.values() if not p.busy]
         return max(0.001, min([longest, *waits]))
 
-    def look(self) -> None:
-        """Start the looks that are due."""
+    def look(self, sites: Collection[tuple[str, str]]) -> None:
+        """Start the looks that are due at these (cluster, account) pairs: those with live jobs."""
         now = self._edges.now()
         clusters = self._edges.clusters()
-        live = {key for key in self._edges.store.live_sites() if key[0] in clusters}
+        live = {key for key in sites if key[0] in clusters}
         with self._lock:
             for key in set(self._places) - live:
                 if not self._places[key].busy:

@@ -6,7 +6,7 @@ import pytest
 from store_cases import NOW, later, make_attempt, make_event, make_job
 
 from grms.broker.lifecycle import LIVE, JobState
-from grms.broker.ports.store import JobQuery, StateCount, Store
+from grms.broker.ports.store import Agenda, JobQuery, StateCount, Store
 from grms.broker.records import (
     Change,
     EventKind,
@@ -314,6 +314,19 @@ class TestWishes:
         store.apply([Change(replace(job, due_at=later(30)))])
         assert claim(store, now=later(29)) == []
         assert claim(store, now=later(30)) == ["j1"]
+
+    def test_the_agenda_says_what_can_be_claimed_and_where_jobs_are(self, store):
+        assert store.agenda(NOW) == Agenda()
+        store.accept(make_job("j1", due_at=later(5)), [])
+        assert store.agenda(NOW) == Agenda()
+        assert store.agenda(later(5)) == Agenda(waiting=True)
+        store.wish(cancel(), make_event())
+        assert store.agenda(NOW) == Agenda(waiting=True, wished=True)
+        [job] = store.claim("e1", LIVE, NOW, later(60), 1)
+        assert store.agenda(NOW) == Agenda()
+        started = replace(job, state=JobState.PREPROCESSING)
+        store.apply([Change(started, (make_attempt(phase=Phase.SUBMITTED, account="a"),))])
+        assert store.agenda(NOW) == Agenda(frozenset({("c1", "a")}), started=True)
 
     def test_an_open_wish_keeps_a_job_without_a_time_claimable(self, store):
         store.accept(make_job(), [])

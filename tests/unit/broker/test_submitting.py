@@ -12,7 +12,7 @@ from grms.broker.draft import Draft
 from grms.broker.edges import Edges
 from grms.broker.layout import Layout
 from grms.broker.lifecycle import JobState, RequestStatus, Trigger
-from grms.broker.ports.batch import Command, CommandResult
+from grms.broker.ports.batch import Command, CommandResult, Traits
 from grms.broker.ports.sites import Site
 from grms.broker.records import Attempt, EventKind, Job, NewEvent
 from grms.broker.rounds.submitting import submit
@@ -24,6 +24,8 @@ MANY = 120
 
 class Queue:
     """An adapter and a transport: takes everything, and notes how much at once."""
+
+    traits = Traits()
 
     def __init__(self) -> None:
         self.busy = threading.Lock()
@@ -42,7 +44,7 @@ class Queue:
     def make_directories(self, _paths):
         pass
 
-    def write(self, files):
+    def write(self, files, *, durable):
         self.written += len(files)
 
     def run_many(self, commands):
