@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -39,6 +39,7 @@ _CLAIM = 400
 _TICK = 1.0
 _GATHER = 0.005
 _GATHER_MOST = 0.1
+_COLLECT = timedelta(seconds=0.1)
 _CLEAN_EVERY = 2.0
 _STOP_GRACE = 7.0
 _PROBE_LOST_EVERY = 10.0
@@ -65,6 +66,7 @@ class Engine:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._held: Counter[str] = Counter()
+        self._batch: tuple[frozenset[str], datetime] = frozenset(), edges.now()
         self._lock = threading.Lock()
         self._pool = pool or ThreadPoolExecutor(edges.settings.workers, "grms-work")
         self._watch = Watch(edges, name, self._pool, self.wake)
@@ -144,10 +146,21 @@ class Engine:
             claimed += self._claim({JobState.QUEUED}, _CLAIM, wished=True)
         if claimed:
             self._sort_out(self._load(claimed))
-        if agenda.waiting and (slots := free_slots(self._edges, _CLAIM)):
-            queued = self._claim({JobState.QUEUED}, slots, in_turn=True)
-            if queued:
+        if agenda.waiting and not self._collecting():
+            slots = free_slots(self._edges, _CLAIM)
+            if queued := self._claim({JobState.QUEUED}, slots, in_turn=True):
+                self._batch = frozenset(job.id for job in queued), self._edges.now()
                 self._place(queued)
+
+    def _collecting(self) -> bool:
+        """True while jobs are being started: those that come meanwhile then go together.
+
+        Not for long: a cluster that does not answer holds up nobody else's jobs.
+        """
+        jobs, begun = self._batch
+        with self._lock:
+            under_way = not jobs.isdisjoint(self._held)
+        return under_way and self._edges.now() - begun < _COLLECT
 
     def clean(self) -> None:
         """Clean up after the jobs that are over."""
