@@ -4,8 +4,8 @@ import gc
 import json
 import os
 import select
-import signal
 import sys
+import time
 from functools import lru_cache
 
 from grms.jobside import cgroup, processes, supervise
@@ -13,6 +13,7 @@ from grms.jobside.files import dump, put, raw, text
 from grms.jobside.job import run
 
 _IDLE = 60.0  # seconds after which a launcher that is not asked any more ends
+_LOOK = 1.0  # seconds that an ended wrapper is left a zombie at most
 
 
 def launch(controls: "list[str]", hold: bool = False) -> "list[dict[str, object]]":
@@ -32,18 +33,28 @@ def serve() -> int:
     Each gets a line as the verb ``launch`` prints it. Ends with its input, or when it is idle.
     """
     _prepare()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # wrappers that end are collected by the kernel
-    asked = b""
-    while True:
-        while b"\n" not in asked:
-            if not select.select([0], [], [], _IDLE)[0]:
-                return 0
-            piece = os.read(0, 65536)
-            if not piece:
-                return 0
-            asked += piece
-        line, _, asked = asked.partition(b"\n")
-        put(1, dump({"answers": launch(json.loads(line.decode("ascii")))}))
+    asked, used = b"", time.monotonic()
+    while time.monotonic() - used < _IDLE:
+        _collect()
+        if not select.select([0], [], [], _LOOK)[0]:
+            continue
+        piece = os.read(0, 65536)
+        if not piece:
+            break
+        asked, used = asked + piece, time.monotonic()
+        while b"\n" in asked:
+            line, _, asked = asked.partition(b"\n")
+            put(1, dump({"answers": launch(json.loads(line.decode("ascii")))}))
+    return 0
+
+
+def _collect() -> None:
+    """Take leave of the wrappers that have ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass  # none is left
 
 
 @lru_cache(maxsize=None)
@@ -95,7 +106,6 @@ def _detach(control: bytes, hold: bool, report: int) -> None:
     status = 70
     try:
         os.setsid()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         status = _wrapper(control, hold, report)
     finally:
         os._exit(status)
