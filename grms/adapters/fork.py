@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from grms.broker.ports.batch import (
     Account,
     Command,
     CommandResult,
+    Kept,
     NativeState,
     NativeStatus,
     Outcome,
@@ -49,6 +51,7 @@ class Fork:
         can_suspend=True,
         finds_finished=True,
         absence_is_death=True,  # the status verb looks for every process of the job on the host
+        dies_with_host=True,
         state_manual="grms.jobside.wrappers",
     )
 
@@ -87,7 +90,11 @@ class Fork:
 
     def submit_together_command(self, submissions: Sequence[Submission]) -> Command:
         """Start many wrappers from one process: that costs a tenth of a process for each."""
-        return self._command("launch", *(submission.directory for submission in submissions))
+        places = [submission.directory for submission in submissions]
+        line = json.dumps(places).encode() + b"\n"
+        return replace(
+            self._command("launch", *places), kept=Kept(self._command("serve").argv, line)
+        )
 
     def parse_together(
         self, submissions: Sequence[Submission], result: CommandResult

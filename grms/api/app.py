@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -128,12 +129,8 @@ class _Face:
             charset = _charset(request)
             key = request.headers.get("idempotency-key", "")
             body = await _read(request, self._settings.max_body)
-            principal = await self._in_thread(
-                authenticate, request.headers, self._store, self._settings
-            )
-            caller = principal.name
-            served = await self._in_thread(
-                serve, Call(self._service, principal, key), body, charset
+            caller, served = await self._in_thread(
+                self._serve, serve, request.headers, key, body, charset
             )
         except MalformedError as error:
             served = error.served()
@@ -148,6 +145,16 @@ class _Face:
         spent = (time.monotonic() - started) * 1000
         log.info("%r %s code %d, %.1f ms", caller, served.operation, served.code, spent)
         return Response(served.content, served.status, headers, "text/xml")
+
+    def _serve(
+        self, serve: _Serve, headers: Headers, key: str, body: bytes, charset: str
+    ) -> tuple[str, Served]:
+        """Who calls, and what they get."""
+        principal = authenticate(headers, self._store, self._settings)
+        try:
+            return principal.name, serve(Call(self._service, principal, key), body, charset)
+        except MalformedError as error:
+            return principal.name, error.served()
 
     async def _in_thread(self, function: Callable[..., _T], *args: Any) -> _T:
         return await to_thread.run_sync(function, *args, limiter=self._threads)

@@ -93,6 +93,29 @@ class Draft:
             EventKind.WISH, f"{wish.kind.value}: {outcome}", {"wish": wish.kind.value, "done": True}
         )
 
+    def attempt_now(self, stored: Attempt) -> Attempt:
+        """An attempt as drafted so far."""
+        return self._attempts.get(stored.number, stored)
+
+    @property
+    def newest(self) -> Attempt | None:
+        """The job's newest attempt, if this draft changes it."""
+        return self._attempts.get(self.job.attempt)
+
+    def join(self, later: Draft) -> Draft:
+        """Go on with what was drafted from where this one stands: both happen, or neither."""
+        self.job, self.now = later.job, later.now
+        self._attempts |= later._attempts
+        self._events += later._events
+        self._wishes += later._wishes
+        self._keep = later._keep
+        return self
+
+    @property
+    def empty(self) -> bool:
+        """True while there is nothing to store."""
+        return not (self._events or self._attempts or self._wishes)
+
     def keep(self) -> Draft:
         """Keep the claim on the job: the work on it goes on after this change."""
         self._keep = True

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -20,18 +20,17 @@ from grms.broker.draft import Draft
 from grms.broker.edges import Edges
 from grms.broker.lifecycle import LIVE, JobState
 from grms.broker.ports.sites import Site
-from grms.broker.records import Attempt, Job, Phase, Wish, WishKind
+from grms.broker.records import Attempt, FileRole, Job, Phase, Wish, WishKind
 from grms.broker.rounds.cleaning import clean
 from grms.broker.rounds.improving import improve
 from grms.broker.rounds.leaving import go_on
-from grms.broker.rounds.placing import free_slots, place
+from grms.broker.rounds.placing import free_slots, has_input, place
 from grms.broker.rounds.recovering import ask_again, recover
 from grms.broker.rounds.submitting import submit
 from grms.broker.rounds.watching import Watch
 from grms.broker.rounds.wishing import Case, fulfil
 from grms.broker.steps.collect import collect, outputs, settle
 from grms.broker.steps.stage_in import stage_in
-from grms.broker.work import transfers_in
 from grms.errors import GrmsError
 
 log = logging.getLogger(__name__)
@@ -39,6 +38,8 @@ log = logging.getLogger(__name__)
 _CLAIM = 400
 _TICK = 1.0
 _GATHER = 0.005
+_GATHER_MOST = 0.1
+_COLLECT = timedelta(seconds=0.1)
 _CLEAN_EVERY = 2.0
 _STOP_GRACE = 7.0
 _PROBE_LOST_EVERY = 10.0
@@ -64,7 +65,8 @@ class Engine:
         self.name = name
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._held: set[str] = set()
+        self._held: Counter[str] = Counter()
+        self._batch: tuple[frozenset[str], datetime] = frozenset(), edges.now()
         self._lock = threading.Lock()
         self._pool = pool or ThreadPoolExecutor(edges.settings.workers, "grms-work")
         self._watch = Watch(edges, name, self._pool, self.wake)
@@ -90,13 +92,16 @@ class Engine:
         try:
             while not self._stopping.is_set():
                 self._wake.clear()
+                begun = self._edges.now()
                 try:
                     self.turn()
                 except GrmsError as error:
                     log.warning("the engine cannot work now: %s", error)
                 self.turned_at = self._edges.now()
                 self._wake.wait(self.pause(_TICK))
-                self._stopping.wait(_GATHER)  # what comes together is done together
+                # What comes together is done together; the more there is to do, the more comes.
+                took = (self.turned_at - begun).total_seconds()
+                self._stopping.wait(min(max(_GATHER, took), _GATHER_MOST))
         finally:
             self._clock.shutdown(wait=False)
         return self._settle_down(_STOP_GRACE)
@@ -134,15 +139,28 @@ class Engine:
 
     def turn(self) -> None:
         """One pass over everything that is due."""
-        self._watch.look()
-        claimed = self._claim(LIVE - {JobState.QUEUED}, _CLAIM)
-        claimed += self._claim({JobState.QUEUED}, _CLAIM, wished=True)
+        agenda = self._edges.store.agenda(self._edges.now())
+        self._watch.look(agenda.sites)
+        claimed = self._claim(LIVE - {JobState.QUEUED}, _CLAIM) if agenda.started else []
+        if agenda.wished:
+            claimed += self._claim({JobState.QUEUED}, _CLAIM, wished=True)
         if claimed:
             self._sort_out(self._load(claimed))
-        slots = free_slots(self._edges, _CLAIM)
-        queued = self._claim({JobState.QUEUED}, slots, in_turn=True) if slots else []
-        if queued:
-            self._place(queued)
+        if agenda.waiting and not self._collecting():
+            slots = free_slots(self._edges, _CLAIM)
+            if queued := self._claim({JobState.QUEUED}, slots, in_turn=True):
+                self._batch = frozenset(job.id for job in queued), self._edges.now()
+                self._place(queued)
+
+    def _collecting(self) -> bool:
+        """True while jobs are being started: those that come meanwhile then go together.
+
+        Not for long: a cluster that does not answer holds up nobody else's jobs.
+        """
+        jobs, begun = self._batch
+        with self._lock:
+            under_way = not jobs.isdisjoint(self._held)
+        return under_way and self._edges.now() - begun < _COLLECT
 
     def clean(self) -> None:
         """Clean up after the jobs that are over."""
@@ -187,7 +205,18 @@ class Engine:
         wished = {wish.job_id for wish in self._edges.store.wishes([job.id for job in jobs])}
         self._sort_out(self._load([job for job in jobs if job.id in wished]))
         free = [job for job in jobs if job.id not in wished]
-        self._do([job.id for job in free], place, self._edges, free)
+        self._do([job.id for job in free], self._start, free)
+
+    def _start(self, jobs: Sequence[Job]) -> None:
+        """Place jobs; what needs no inputs is submitted without another turn."""
+        sites: dict[tuple[str, str], list[tuple[Job, Attempt]]] = defaultdict(list)
+        for job, attempt in place(self._edges, jobs):
+            sites[attempt.cluster, attempt.account].append((job, attempt))
+        for items in sites.values():
+            ids = [job.id for job, _ in items]
+            with self._lock:
+                self._held.update(ids)
+            self._do(ids, self._at_site, submit, items)
 
     def _sort_out(self, claimed: Sequence[_Claimed]) -> None:
         """Each claimed job goes to what is to be done for it now."""
@@ -203,7 +232,7 @@ class Engine:
             elif job.state is JobState.PREPROCESSING and attempt.phase is Phase.SUBMITTING:
                 lookups[attempt.cluster, attempt.account].append((job, attempt))
             elif job.state is JobState.PREPROCESSING:
-                if attempt.phase is Phase.STAGED or not self._has_input(attempt):
+                if attempt.phase is Phase.STAGED or not has_input(self._edges, attempt):
                     submits[attempt.cluster, attempt.account].append((job, attempt))
                 else:
                     self._do([job.id], stage_in, self._edges, job, attempt)
@@ -218,21 +247,16 @@ class Engine:
         if settled:
             self._settle(settled)
 
-    def _has_input(self, attempt: Attempt) -> bool:
-        description = self._edges.description(attempt.description)
-        if transfers_in(description, attempt.directory):
-            return True
-        return attempt.number > 1 and bool(self._edges.shelf.numbers(attempt.job_id))
-
     def _settle(self, items: Sequence[_Claimed]) -> None:
         """Jobs with nothing to deliver end together, the others one by one."""
         drafts: list[Draft] = []
+        registered = self._edges.store.files_of([item.job.id for item in items], FileRole.OUTPUT)
         for item in items:
             if item.attempt is None:
                 continue
             if self._goes_on(item):
                 self._do([item.job.id], go_on, self._edges, item.job, item.attempt, item.wishes)
-            elif outputs(self._edges, item.job, item.attempt):
+            elif outputs(self._edges, item.attempt, registered.get(item.job.id, ())):
                 self._do([item.job.id], collect, self._edges, item.job, item.attempt, item.wishes)
             else:
                 drafts.append(settle(self._edges, item.job, item.attempt, item.wishes))
@@ -282,7 +306,7 @@ class Engine:
             self._guard(lambda: work(*args))
         finally:
             with self._lock:
-                self._held.difference_update(job_ids)
+                self._held -= Counter(job_ids)
             self.wake()
 
     def _improve(self) -> None:

@@ -16,14 +16,17 @@ What the two agree on
   ``revoked`` and ``fence``; who revokes writes first and looks for ``started`` after, so one of
   the two sees the other.
 * ``control/started.json``, ``control/exit.json`` and each ``inbox/<nanoseconds>-<tag>-<what>.json``
-  are written under a dotted temporary name, synced and renamed. They hold one JSON object: tag,
-  job_id, attempt, control, what (started, exited, refused), at (seconds since the epoch), host,
-  pid, pid_start (clock ticks since boot), boot_id; for exited also exit {code, signal, reason,
-  limit} and usage {wall, cpu, max_rss}; for refused also reason. A tag file holds the first of
-  these, up to boot_id. The exit evidence is retried for a day if the disk is full.
-* ``control/alive`` is rewritten every ``heartbeat`` seconds while the job runs.
-  ``control/suspended`` is there while the job is suspended, ``control/held`` while a wrapper
-  waits for its release, ``control/wrapper.log`` has what a launched wrapper itself printed.
+  are whole as soon as they have their name; ``exit.json`` survives a crash of the host as well. A
+  message and the file of the same news are one file with two names where the file system has hard
+  links. They hold one JSON object: tag, job_id, attempt, control, what (started, exited, refused),
+  at (seconds since the epoch), host, pid, pid_start (clock ticks since boot), boot_id; for exited
+  also exit {code, signal, reason, limit} and usage {wall, cpu, max_rss}; for refused also reason.
+  A tag file holds the first of these, up to boot_id. The exit evidence is retried for a day if the
+  disk is full.
+* ``control/alive`` is written when the job has run for a second, and every ``heartbeat`` seconds
+  from then on. ``control/suspended`` is there while the job is suspended, ``control/held`` while a
+  wrapper waits for its release, ``control/wrapper.log`` has what a launched wrapper itself had to
+  say, if anything.
 
 control/spec.json
 =================
@@ -48,7 +51,8 @@ One JSON object in ASCII (bytes that are not UTF-8 as lone surrogates, ``surroga
 * ``heartbeat`` (default 30) and ``grace`` (default 10): seconds.
 
 The job finds GRMS_JOB_ID, GRMS_ATTEMPT, GRMS_TAG, GRMS_RANK (0 to count - 1), GRMS_COUNT and
-GRMS_CHECKPOINT (``restored``) in its environment, and ``grms-job`` first in its PATH.
+GRMS_CHECKPOINT (``restored``) in its environment, and ``grms-job`` first in its PATH; that is one
+script beside the program, for all its jobs, and finds the way by GRMS_CONTROL and GRMS_PYTHON.
 
 Requests
 ========
@@ -106,6 +110,8 @@ Verbs
 * ``launch DIR...``: start a wrapper for each control directory in a session of its own; answers
   {dir, native_id} once it has left its tag, or {dir, error, log}. ``launch-held`` the same, but
   the job waits for a CONT.
+* ``serve``: ``launch`` for one line of its input after another, each a list of directories; a line
+  is answered with one. It ends with its input, or when it has not been asked for a minute.
 * ``status TAGS ID...``: {id, tag, state, started, ended, exit, usage} for those that are known;
   state is held, running, suspended, ended (there is exit evidence) or orphaned (the wrapper was
   killed but processes of the job live).
@@ -115,5 +121,6 @@ Verbs
 * ``find TAGS TAG...``: {tag, ids} for those that have a tag file, or a living marked process.
 * ``probe WORKDIR``: facts of the host. ``sweep DIR LIMIT``: name -> base64 of an inbox's oldest.
 
-All but ``run`` print one JSON object {"answers": ...}. Exit status 64 (EX_USAGE) for a wrong call.
+All but ``run`` and ``serve`` print one JSON object {"answers": ...}. Exit status 64 (EX_USAGE) for
+a wrong call.
 """

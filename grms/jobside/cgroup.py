@@ -7,6 +7,9 @@ environment, and all of them are killed at once. Source: the kernel's admin-guid
 
 import os
 import signal
+from functools import lru_cache
+
+from grms.jobside.processes import slurp
 
 
 class Group:
@@ -25,8 +28,7 @@ class Group:
         if not self.path:
             return []
         try:
-            with open(self.path + "/cgroup.procs") as stream:
-                return [int(line) for line in stream]
+            return [int(line) for line in slurp(self.path + "/cgroup.procs").split()]
         except (OSError, ValueError):
             return []
 
@@ -39,24 +41,23 @@ class Group:
                 except OSError:
                     pass  # ended meanwhile
 
-    def remove(self) -> None:
-        """Give it back; one with processes left stays, and so does what they show."""
+    def remove(self) -> bool:
+        """Give it back; False for one with processes left: it stays, and so does what they show."""
         if self.path:
             try:
                 os.rmdir(self.path)
                 self.path = ""
             except OSError:
-                pass
+                return False
+        return True
 
 
 def _make(name: str) -> str:
     """Make a group below our own; "" where there is no cgroup v2, or it is not ours to write."""
+    path = "%s/%s" % (own(), name)
     try:
-        own = _own()
-        if own is None:
+        if not own():
             return ""
-        _sweep(own)
-        path = "%s/%s" % (own, name)
         os.mkdir(path)
     except OSError:
         return ""
@@ -66,14 +67,27 @@ def _make(name: str) -> str:
     return ""
 
 
-def _sweep(own: str) -> None:
+def sweep() -> None:
     """Take away the groups of wrappers that were killed; one with processes left stays."""
-    for name in os.listdir(own):
+    try:
+        names = os.listdir(own()) if own() else []
+    except OSError:
+        return
+    for name in names:
         if name.startswith("grms-") and not os.path.exists("/proc/" + name.rpartition("-")[2]):
             try:
-                os.rmdir("%s/%s" % (own, name))
+                os.rmdir("%s/%s" % (own(), name))
             except OSError:
                 pass
+
+
+@lru_cache(maxsize=None)
+def own() -> str:
+    """The directory of our own group; looked for once, by a launcher for all its wrappers."""
+    try:
+        return _own() or ""
+    except OSError:
+        return ""
 
 
 def _own() -> "str | None":

@@ -70,8 +70,8 @@ def start(
     if pid == 0:
         _become(argv, env, work, streams, cpu, group, parent, writing)
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        report = pipe.read()
+    report = processes.drain(reading)
+    os.close(reading)
     if not report:
         return pid
     os.waitpid(pid, 0)

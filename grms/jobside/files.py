@@ -7,6 +7,8 @@ import json
 import os
 import time
 
+from grms.jobside.processes import slurp
+
 
 def raw(text: str) -> bytes:
     """The bytes a string of a specification stands for, whatever the locale here."""
@@ -18,7 +20,9 @@ def text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def write_whole(path: bytes, data: bytes, exclusive: bool = False, durable: bool = True) -> bool:
+def write_whole(
+    path: bytes, data: bytes, exclusive: bool = False, durable: bool = True, mode: int = 0o600
+) -> bool:
     """Write under a dotted name, sync, rename. ``exclusive``: False if ``path`` existed before.
 
     Not ``durable``: whole for all who look, but a crash of the host may take it. Raises OSError,
@@ -27,27 +31,30 @@ def write_whole(path: bytes, data: bytes, exclusive: bool = False, durable: bool
     folder, name = os.path.split(path)
     part = os.path.join(folder, b"." + name + b"." + str(os.getpid()).encode() + b".part")
     try:
-        _write(part, data, durable)
+        _write(part, data, durable, mode)
         made = _link(part, path) if exclusive else _rename(part, path)
         if durable:
             sync_directory(folder)
         return made
-    finally:
-        try:
-            os.unlink(part)
-        except OSError:
-            pass  # renamed away, or never made
+    except OSError:
+        _discard(part)
+        raise
 
 
-def _write(path: bytes, data: bytes, durable: bool) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+def _write(path: bytes, data: bytes, durable: bool, mode: int) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
-        while data:
-            data = data[os.write(handle, data) :]
+        put(handle, data)
         if durable:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def put(handle: int, data: bytes) -> None:
+    """Write all of it: a pipe may take only a part at a time."""
+    while data:
+        data = data[os.write(handle, data) :]
 
 
 def _rename(part: bytes, path: bytes) -> bool:
@@ -56,15 +63,24 @@ def _rename(part: bytes, path: bytes) -> bool:
 
 
 def _link(part: bytes, path: bytes) -> bool:
+    made = True
     try:
         os.link(part, path)
-        return True
     except FileExistsError:
-        return False
+        made = False
     except OSError:  # a file system without hard links
-        if os.path.exists(path):
-            return False
-        return _rename(part, path)
+        if not os.path.exists(path):
+            return _rename(part, path)
+        made = False
+    _discard(part)
+    return made
+
+
+def _discard(part: bytes) -> None:
+    try:
+        os.unlink(part)
+    except OSError:
+        pass  # it was never made
 
 
 def sync_directory(folder: bytes) -> None:
@@ -84,8 +100,7 @@ def dump(value: object) -> bytes:
 def load(path: bytes) -> "dict[str, object] | None":
     """The JSON object in a file; None when there is no such file or no whole object in it."""
     try:
-        with open(path, "rb") as stream:
-            value = json.loads(stream.read().decode("ascii"))
+        value = json.loads(slurp(path).decode("ascii"))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
@@ -97,22 +112,25 @@ def news_name(tag: str, what: str) -> bytes:
 
 
 def keep_trying(targets: "list[tuple[bytes, float, bool]]", data: bytes) -> bool:
-    """Write ``data`` to each path, durably or not, each for its number of seconds.
+    """Put ``data`` under each path, durably or not, each for its number of seconds.
 
-    True if it is under one of them.
+    True if it is under one of them. One file with several names is enough, where links can be made:
+    new files are what costs a file system most.
 
     A full disk, a quota, a server that is away: all of them pass. A directory that is gone was
     removed by the broker and is waited for only a minute.
     """
-    begin, pause, written = time.monotonic(), 0.05, False
+    begin, pause = time.monotonic(), 0.05
+    written = None  # type: bytes | None
     waiting = list(targets)
     while waiting:
         passed = time.monotonic() - begin
         rest = []
         for path, patience, durable in waiting:
             try:
-                write_whole(path, data, durable=durable)
-                written = True
+                if written is None or durable or not _another_name(written, path):
+                    write_whole(path, data, durable=durable)
+                written = written or path
             except FileNotFoundError:
                 if passed < min(patience, 60):
                     rest.append((path, patience, durable))
@@ -123,4 +141,12 @@ def keep_trying(targets: "list[tuple[bytes, float, bool]]", data: bytes) -> bool
         if waiting:
             time.sleep(pause)
             pause = min(pause * 2, 15)
-    return written
+    return written is not None
+
+
+def _another_name(written: bytes, path: bytes) -> bool:
+    try:
+        os.link(written, path)
+        return True
+    except OSError:  # no links here, another file system, or the file was removed
+        return False

@@ -183,7 +183,8 @@ def handle(request: Any, source: BinaryIO, sink: BinaryIO) -> Any:
         return run_attended(request["commands"], source.fileno())
     if op == "write":
         files = request["files"].items()
-        write_all({raw(path): base64.b64decode(item) for path, item in files}, request["mode"])
+        given = {raw(path): base64.b64decode(item) for path, item in files}
+        write_all(given, request["mode"], request.get("durable", True))
     elif op == "read":
         contents = ((path, read_or_none(raw(path))) for path in request["paths"])
         return {path: _b64(content) for path, content in contents if content is not None}

@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from grms.jobside import processes
+from grms.jobside import cgroup, processes
 from grms.jobside.files import (
     dump,
     keep_trying,
@@ -92,8 +92,7 @@ class Attempt:
             return "this attempt was revoked"
         fence = self.spec.get("fence")
         try:
-            with open(raw(str(fence or "")), "rb") as stream:
-                oldest = int(stream.read().strip() or b"0")
+            oldest = int(processes.slurp(raw(str(fence or ""))).strip() or b"0")
         except (OSError, ValueError):
             return ""
         if oldest > int(str(self.spec["attempt"])):
@@ -154,6 +153,8 @@ def run(spec_file: str, ready: "object" = None, hold: bool = False) -> int:
     attempt.leave_tag()
     if callable(ready):
         ready(attempt.native_id)
+    else:  # a launcher has done it for all
+        cgroup.sweep()
     end = _wait_for_release(attempt) if hold else None
     if end is not None:
         attempt.ended(end, NO_USAGE)
@@ -166,25 +167,33 @@ def run(spec_file: str, ready: "object" = None, hold: bool = False) -> int:
         attempt.post("refused", None, 3600.0, reason=reason)
         return REFUSED
     attempt.post("started", b"started.json", 5.0)
-    _leave_tool(attempt)
-    supervisor = Supervisor(attempt.spec, attempt.control)
+    supervisor = Supervisor(attempt.spec, attempt.control, leave_tool())
     end, usage = _supervised(supervisor)
     attempt.ended(end, usage, supervisor.checkpointed)
     return status_of(end)
 
 
-def _leave_tool(attempt: Attempt) -> None:
-    """Put ``grms-job`` where the job's PATH begins; a job without it still runs."""
-    folder = attempt.path(b"bin")
-    words = [sys.executable, "-I", "-S", os.path.abspath(sys.argv[0]), "job", text(attempt.control)]
-    quoted = " ".join("'%s'" % word.replace("'", "'\\''") for word in words)
+def leave_tool() -> bytes:
+    """Make ``grms-job`` beside the program, once for all its jobs; the directory it is in.
+
+    "" where it cannot be made: a job without it still runs.
+    """
+    program = os.path.abspath(raw(sys.argv[0]))
+    folder = os.path.splitext(program)[0] + b".tools"
+    tool = os.path.join(folder, b"grms-job")
+    if os.path.exists(tool):
+        return folder
+    if not os.path.isfile(program):
+        return b""
+    quoted = "'%s'" % text(program).replace("'", "'\\''")
+    script = '#!/bin/sh\nexec "$GRMS_PYTHON" -I -S %s job "$GRMS_CONTROL" "$@"\n' % quoted
     try:
         os.makedirs(folder, 0o700, exist_ok=True)
-        handle = os.open(os.path.join(folder, b"grms-job"), os.O_WRONLY | os.O_CREAT, 0o700)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(raw('#!/bin/sh\nexec %s "$@"\n' % quoted))
+        write_whole(tool, raw(script), mode=0o700)
     except OSError as error:
         sys.stderr.write("grms-job cannot be given to the job: %s\n" % error)
+        return b""
+    return folder
 
 
 def _supervised(supervisor: Supervisor) -> "tuple[dict[str, object], dict[str, object]]":

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import lru_cache
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -25,20 +26,40 @@ class Process:
         return self.state not in "ZX"
 
 
+def slurp(path: "str | bytes") -> bytes:
+    """A whole small file; raises OSError.
+
+    Python's own file objects touch twice as much memory, which a fresh fork has to copy.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        return drain(handle)
+    finally:
+        os.close(handle)
+
+
+def drain(handle: int) -> bytes:
+    """What comes from a descriptor until its end."""
+    found = piece = os.read(handle, 65536)
+    while piece:
+        piece = os.read(handle, 65536)
+        found += piece
+    return found
+
+
 def look(pid: int) -> "Process | None":
     """The process, or None when there is none."""
     try:
-        with open("/proc/%d/stat" % pid, "rb") as stream:
-            return Process(pid, stream.read())
+        return Process(pid, slurp("/proc/%d/stat" % pid))
     except (OSError, ValueError, IndexError):
         return None
 
 
+@lru_cache(maxsize=None)
 def boot_id() -> str:
     """The kernel's name for this boot; "" where it has none."""
     try:
-        with open("/proc/sys/kernel/random/boot_id") as stream:
-            return stream.read().strip()
+        return slurp("/proc/sys/kernel/random/boot_id").decode().strip()
     except OSError:
         return ""
 
@@ -53,8 +74,7 @@ def children(pid: int) -> "list[int]":
     found = []  # type: list[int]
     try:
         for task in os.listdir("/proc/%d/task" % pid):
-            with open("/proc/%d/task/%s/children" % (pid, task)) as stream:
-                found += [int(word) for word in stream.read().split()]
+            found += map(int, slurp("/proc/%d/task/%s/children" % (pid, task)).split())
     except FileNotFoundError:
         if os.path.exists("/proc/self/task/%d/children" % os.getpid()):
             return found  # it ended meanwhile
@@ -90,8 +110,7 @@ def marks() -> "dict[str, list[Process]]":
 
 def _mark(pid: int) -> str:
     try:
-        with open("/proc/%d/environ" % pid, "rb") as stream:
-            environ = b"\0" + stream.read()
+        environ = b"\0" + slurp("/proc/%d/environ" % pid)
     except OSError:
         return ""  # ended meanwhile, or another account's
     return environ.partition(b"\0GRMS_TAG=")[2].partition(b"\0")[0].decode("ascii", "replace")

@@ -129,11 +129,13 @@ class Requests:
         """True when the job ended by a checkpoint, given the statuses of its processes."""
         if self.fulfilled:
             return True
+        bad = [status for status in statuses if status != 0]
+        if not bad:
+            return False
         way = ways(self.job.control, self.job.spec)
         code = int(str(way.get("exit_code") or CHECKPOINTED)) if way else None
-        bad = [status for status in statuses if status != 0]
         by_code = all(os.WIFEXITED(status) and os.WEXITSTATUS(status) == code for status in bad)
-        return bool(bad) and by_code and not self.job.limit
+        return by_code and not self.job.limit
 
 
 def ways(control: bytes, spec: "dict[str, object]") -> "dict[str, object]":

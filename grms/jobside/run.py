@@ -1,13 +1,12 @@
 """The verbs of the program beside the job: ``python3 -I -S PROGRAM VERB ...``.
 
-All verbs but ``run`` print one JSON object {"answers": ...}: half an answer is never taken for a
-whole one.
+All verbs but ``run`` and ``serve`` print one JSON object {"answers": ...}: half an answer is never
+taken for a whole one.
 """
 
-import os
 import sys
 
-from grms.jobside.files import dump
+from grms.jobside.files import dump, put
 
 
 def main(argv: "list[str]") -> int:
@@ -22,6 +21,10 @@ def main(argv: "list[str]") -> int:
             from grms.jobside.grms_job import main as tool
 
             return tool(rest[0], rest[1:])
+        if verb == "serve" and not rest:
+            from grms.jobside.launch import serve
+
+            return serve()
         answers = _answer(verb, rest)
     except Exception as error:
         sys.stderr.write("grms-run %s: %s: %s\n" % (verb, type(error).__name__, error))
@@ -29,7 +32,7 @@ def main(argv: "list[str]") -> int:
     if answers is None:
         sys.stderr.write("grms-run: unknown verb or wrong number of arguments: %s\n" % argv)
         return 64
-    _print(dump({"answers": answers}))
+    put(1, dump({"answers": answers}))
     return 0
 
 
@@ -53,9 +56,3 @@ def _answer(verb: str, rest: "list[str]") -> object:
     if verb == "sweep" and len(rest) == 2:
         return host.sweep(rest[0], int(rest[1]))
     return None
-
-
-def _print(data: bytes) -> None:
-    """Write all of it: a pipe may take only a part at a time."""
-    while data:
-        data = data[os.write(1, data) :]

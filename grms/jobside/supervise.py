@@ -5,11 +5,13 @@ One thread and no handlers: all signals are blocked and waited for, so nothing r
 
 import os
 import signal
+import sys
 import time
+from functools import lru_cache
 
 from grms.jobside import child, processes
 from grms.jobside.cgroup import Group
-from grms.jobside.files import raw
+from grms.jobside.files import raw, text
 from grms.jobside.requests import Requests
 
 _TO_END = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -17,16 +19,18 @@ _TO_PASS_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 SIGNALS = frozenset(_TO_END + _TO_PASS_ON + (signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT))
 
 _LOOK = 1.0  # seconds between two measurements, and between two looks for requests
+_FIRST_BEAT = 1.0  # a job that is over before needs no sign of life beside its evidence
 _PATIENCE_WITH_LEFTOVERS = 20.0  # processes that even SIGKILL does not end hang in the kernel
 
 
 class Supervisor:
     """The processes of one job. Times are seconds of the monotonic clock."""
 
-    def __init__(self, spec: "dict[str, object]", control: bytes) -> None:
+    def __init__(self, spec: "dict[str, object]", control: bytes, tools: bytes = b"") -> None:
         limits = dict(spec.get("limits") or {})  # type: ignore[call-overload]
         self.spec = spec
         self.control = control
+        self.tools = tools
         self.tag = str(spec["tag"])
         self.group = Group(self.tag)
         self.wall = limits.get("wall")
@@ -59,6 +63,9 @@ class Supervisor:
         except child.StartError as error:
             self.end_all()
             return self._exit(error.code, None, error.reason), self.usage()
+        begin = time.monotonic()
+        self.next_beat = begin + min(_FIRST_BEAT, self.heartbeat)
+        self.next_request = begin + _LOOK
         while self.ranks:
             self._wait()
         self.end_all()
@@ -68,7 +75,7 @@ class Supervisor:
     def environment(self, rank: int) -> "dict[bytes, bytes]":
         """The environment of one process of the job."""
         count = max(1, int(str(self.spec.get("count") or 1)))
-        return environment(self.spec, rank, count, self.control)
+        return environment(self.spec, rank, count, self.control, self.tools)
 
     def _start(self) -> None:
         streams = child.open_streams(self.spec)
@@ -169,14 +176,15 @@ class Supervisor:
         all_of_them = {process.pid: process for process in strays + found}
         return list(all_of_them.values())
 
-    def _reap(self) -> None:
+    def _reap(self) -> bool:
+        """Take in who has ended. True when nobody is left: a reaper inherits all that live."""
         while True:
             try:
                 pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                return self.reaper
             if pid == 0:
-                return
+                return False
             self.cpu += used.ru_utime + used.ru_stime
             self.max_rss = max(self.max_rss, used.ru_maxrss)
             self.requests.ended(pid, status)
@@ -210,6 +218,8 @@ class Supervisor:
     def end_all(self) -> None:
         """What the job left behind is killed: its resources are not its own any more."""
         deadline = time.monotonic() + _PATIENCE_WITH_LEFTOVERS
+        if self._reap() and self.group.remove():
+            return
         while time.monotonic() < deadline:
             left = self.members()
             self.group.kill()
@@ -261,7 +271,7 @@ def command(spec: "dict[str, object]", count: int) -> "list[bytes]":
 
 
 def environment(
-    spec: "dict[str, object]", rank: int, count: int, control: bytes
+    spec: "dict[str, object]", rank: int, count: int, control: bytes, tools: bytes
 ) -> "dict[bytes, bytes]":
     """The environment of one process: the account's, the job's, and ours."""
     given = dict(spec.get("env") or {})  # type: ignore[call-overload]
@@ -272,20 +282,31 @@ def environment(
         "GRMS_RANK": rank,
         "GRMS_COUNT": count,
         "GRMS_CHECKPOINT": spec.get("restored") or "",
+        "GRMS_CONTROL": text(control),
+        "GRMS_PYTHON": sys.executable,
     }
-    result = dict(os.environb)
+    result = dict(account())
     for values in (given, ours):
         result.update((raw(str(name)), raw(str(value))) for name, value in values.items())
-    tools = os.path.join(control, b"bin")
-    result[b"PATH"] = tools + b":" + result.get(b"PATH", os.defpath.encode())
+    if tools:
+        result[b"PATH"] = tools + b":" + result.get(b"PATH", os.defpath.encode())
     return result
+
+
+@lru_cache(maxsize=None)
+def account() -> "dict[bytes, bytes]":
+    """The environment of the account, read once, by a launcher for all its wrappers."""
+    return dict(os.environb)
 
 
 def _touch(path: bytes) -> None:
     """Leave the time in a file; a full disk must not disturb the job."""
     try:
-        with open(path, "w") as stream:
-            stream.write("%.3f\n" % time.time())
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            os.write(handle, b"%.3f\n" % time.time())
+        finally:
+            os.close(handle)
     except OSError:
         pass
 

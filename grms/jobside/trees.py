@@ -70,12 +70,13 @@ def write_whole(path: bytes, content: bytes, mode: int) -> None:
     sync_directory(os.path.dirname(path))
 
 
-def write_all(files: "dict[bytes, bytes]", mode: int) -> None:
+def write_all(files: "dict[bytes, bytes]", mode: int, durable: bool = True) -> None:
     """Write small files whole, as ``write_whole`` does; many cost little more than one.
 
     All are written before the first is synced, so that a file system's journal takes them together.
+    Not ``durable``: whole for all who look, but a crash of the host may take them.
     """
-    if len(files) == 1:
+    if len(files) == 1 and durable:
         for path, content in files.items():
             write_whole(path, content, mode)
         return
@@ -83,8 +84,8 @@ def write_all(files: "dict[bytes, bytes]", mode: int) -> None:
     try:
         for part, path in parts:
             make_directories(os.path.dirname(path))
-            _write_part(part, files[path], mode)
-        for part, _ in parts:
+            _write_part(part, files[path], mode, durable)
+        for part, _ in parts if durable else ():
             _sync(part)
         for part, path in parts:
             os.rename(part, path)
@@ -92,18 +93,18 @@ def write_all(files: "dict[bytes, bytes]", mode: int) -> None:
         for part, path in parts:
             _give_up(part, path, error)
         raise
-    for directory in sorted({os.path.dirname(path) for path in files}):
+    for directory in sorted({os.path.dirname(path) for path in files}) if durable else ():
         sync_directory(directory)
 
 
-def _write_part(part: bytes, content: bytes, mode: int) -> None:
+def _write_part(part: bytes, content: bytes, mode: int, durable: bool) -> None:
     fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(content)
         file.flush()
         os.fchmod(file.fileno(), mode)
-        # Linux begins to write it out now and does not wait: the sync finds it done.
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if durable:  # Linux begins to write it out now and does not wait: the sync finds it done.
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _sync(path: bytes) -> None:

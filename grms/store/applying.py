@@ -6,6 +6,7 @@ would cost more than running them.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import cache
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, Update, bindparam, case, func, select, update
 
 from grms.broker.records import Attempt, Change, Job, WishDone
 from grms.store import rows
+from grms.store.claims import in_portions
 from grms.store.database import insert
 from grms.store.events import add_events
 from grms.store.schema import UtcTime, attempts, jobs, wishes
@@ -22,39 +24,58 @@ from grms.store.schema import UtcTime, attempts, jobs, wishes
 #: What an update never touches: who a job is, and what the store itself counts.
 _FIXED = ("id", "owner", "submitted_at", "version", "last_event")
 _SET = tuple(field.name for field in fields(Job) if field.name not in _FIXED)
+_STORED = (
+    select(jobs.c.id, jobs.c.version, jobs.c.last_event)
+    .where(jobs.c.id.in_(bindparam("of_ids", expanding=True)))
+    .with_for_update()
+)
 
 
 def apply_changes(connection: Connection, changes: Sequence[Change]) -> list[Job | None]:
-    """Apply each change whole, or give None where its version was stale."""
+    """Apply each change whole, or give None where its version was stale.
+
+    Many changes cost little more than one: one question for all versions, then one statement for
+    all that is written to a table.
+    """
+    known = _stored(connection, [change.job.id for change in changes])
     applied: list[Job | None] = []
+    groups: dict[tuple[bool, bool], list[dict[str, Any]]] = defaultdict(list)
     attempts_now: list[dict[str, Any]] = []
     stories = []
     for change in changes:
-        last_event = _set_job(connection, change)
-        if last_event is None:
+        job = change.job
+        version, last = known.get(job.id, (None, 0))
+        if version != job.version:
             applied.append(None)
             continue
-        job = change.job
-        first = last_event - len(change.events)
-        stories += [(job.id, first, change.events)]
+        for wish in change.wishes_done:
+            _close_wish(connection, job, wish)
+        told = len(change.events)
+        known[job.id] = version + 1, last + told
+        groups[job.due_at is not None, change.keep_claim].append(_row(job, last + told))
+        stories.append((job.id, last, change.events))
         attempts_now += [rows.attempt_values(attempt) for attempt in change.attempts]
-        applied.append(replace(job, version=job.version + 1, last_event=last_event))
+        applied.append(replace(job, version=version + 1, last_event=last + told))
+    for (has_due, keep_claim), values in groups.items():
+        connection.execute(_set_statement(has_due, keep_claim), values)
     add_events(connection, stories)
     if attempts_now:
         connection.execute(_put_attempts(connection.dialect.name), attempts_now)
     return applied
 
 
-def _set_job(connection: Connection, change: Change) -> int | None:
-    """The number of the job's last event, or None where the version was stale."""
-    for wish in change.wishes_done:
-        _close_wish(connection, change.job, wish)
-    job = change.job
+def _stored(connection: Connection, job_ids: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Version and last event of each job, locked against everybody who is not in our row."""
+    return {
+        job_id: (version, last_event)
+        for portion in in_portions(job_ids)
+        for job_id, version, last_event in connection.execute(_STORED, {"of_ids": portion})
+    }
+
+
+def _row(job: Job, last_event: int) -> dict[str, Any]:
     values = {f"new_{name}": getattr(job, name) for name in _SET}
-    values |= {"of_id": job.id, "of_version": job.version, "told": len(change.events)}
-    statement = _set_statement(job.due_at is not None, change.keep_claim)
-    found: int | None = connection.execute(statement, values).scalar()
-    return found
+    return values | {"of_id": job.id, "of_version": job.version, "new_last_event": last_event}
 
 
 @cache
@@ -68,10 +89,9 @@ def _set_statement(has_due: bool, keep_claim: bool) -> Update:
             .where(wishes.c.job_id == bindparam("of_id"), wishes.c.done_at.is_(None))
             .scalar_subquery()
         )
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _SET}
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in (*_SET, "last_event")}
     values |= {
         "version": jobs.c.version + 1,
-        "last_event": jobs.c.last_event + bindparam("told"),
         # A wish that came after the claim was not seen by whoever made this change.
         "claim_at": case((jobs.c.woken, jobs.c.claim_at), else_=due),
     }
@@ -81,7 +101,6 @@ def _set_statement(has_due: bool, keep_claim: bool) -> Update:
         update(jobs)
         .where(jobs.c.id == bindparam("of_id"), jobs.c.version == bindparam("of_version"))
         .values(**values)
-        .returning(jobs.c.last_event)
     )
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Connection, Select, case, exists, func, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, case, exists, func, or_, select, update
 
-from grms.broker.lifecycle import JobState
-from grms.broker.records import LIVE_PHASES, Job
+from grms.broker.lifecycle import LIVE, JobState
+from grms.broker.ports.store import Agenda
+from grms.broker.records import LIVE_PHASES, ON_RESOURCE, Job
 from grms.store import rows
 from grms.store.database import Database
-from grms.store.schema import attempts, jobs, wishes
+from grms.store.schema import UtcTime, attempts, jobs, wishes
 
 #: Ids in one IN list: far below every database's limit of parameters.
 PORTION = 500
@@ -33,6 +35,16 @@ class Claims:
 
     _database: Database
 
+    def agenda(self, now: datetime) -> Agenda:
+        """What there is to claim now, and where jobs are."""
+
+        def work(connection: Connection) -> Agenda:
+            waiting, wished, started = connection.execute(_AGENDA, {"now": now}).one()
+            sites = frozenset((row[0], row[1]) for row in connection.execute(_SITES))
+            return Agenda(sites, waiting, wished, started)
+
+        return self._database.read(work)
+
     def claim(
         self,
         owner: str,
@@ -48,30 +60,19 @@ class Claims:
 
         ``in_turn``: their owners take turns, whoever has the fewest live attempts first.
         """
-        found = select(jobs.c.seq).where(
-            jobs.c.state.in_(states),
-            jobs.c.claim_at <= now,
-            or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now),
-        )
-        if wished:
-            is_open = (wishes.c.job_id == jobs.c.id) & wishes.c.done_at.is_(None)
-            found = found.where(exists().where(is_open))
-        if limit <= 0 or not self._database.read(lambda c: c.execute(found.limit(1)).first()):
+        values = {"states": list(states), "now": now}
+        if limit <= 0 or not self._database.read(
+            lambda c: c.execute(_any_due(wished), values).first()
+        ):
             return []
-
-        owners = found.with_only_columns(jobs.c.owner).distinct().limit(2)
-        several = in_turn and len(self._database.read(lambda c: c.execute(owners).all())) > 1
+        several = in_turn and len(
+            self._database.read(lambda c: c.execute(_two_owners(wished), values).all())
+        )
+        statement = _chosen(wished, several == 2)
 
         def work(connection: Connection) -> list[Job]:
-            ordered = _in_turn(found) if several else found
-            due = (
-                ordered.order_by(jobs.c.claim_at, jobs.c.seq)
-                .limit(limit)
-                # On PostgreSQL a row that an administrator's transaction holds stops nobody;
-                # SQLite, where a writer is alone, has no such clause.
-                .with_for_update(skip_locked=True, of=jobs)
-            )
-            return _lease(connection, list(connection.scalars(due)), owner, until)
+            chosen = connection.execute(statement, values | {"most": limit})
+            return _lease(connection, [row.seq for row in chosen], owner, until)
 
         return self._database.write(work)
 
@@ -107,18 +108,73 @@ class Claims:
         return found
 
 
+# The statements are built once: each turn of an engine asks them several times.
+
+
+def _due(wished: bool, states: Collection[JobState] | None = None) -> Select[tuple[int]]:
+    now = bindparam("now", type_=UtcTime)
+    found = select(jobs.c.seq).where(
+        jobs.c.state.in_(states or bindparam("states", expanding=True)),
+        jobs.c.claim_at <= now,
+        or_(jobs.c.lease_until.is_(None), jobs.c.lease_until <= now),
+    )
+    if wished:
+        is_open = (wishes.c.job_id == jobs.c.id) & wishes.c.done_at.is_(None)
+        found = found.where(exists().where(is_open))
+    return found
+
+
+_WAITING = (JobState.QUEUED,)
+_AGENDA = select(
+    exists(_due(False, _WAITING)),
+    exists(_due(True, _WAITING)),
+    exists(_due(False, LIVE - {JobState.QUEUED})),
+)
+_SITES = (
+    select(attempts.c.cluster, attempts.c.account)
+    .where(attempts.c.phase.in_(ON_RESOURCE))
+    .distinct()
+)
+
+
+@cache
+def _any_due(wished: bool) -> Select[tuple[int]]:
+    return _due(wished).limit(1)
+
+
+@cache
+def _two_owners(wished: bool) -> Select[tuple[str]]:
+    return _due(wished).with_only_columns(jobs.c.owner).distinct().limit(2)
+
+
+@cache
+def _chosen(wished: bool, several: bool) -> Select[tuple[int]]:
+    """What is longest due comes first; where owners take turns, their turns do."""
+    found = _in_turn(_due(wished)) if several else _due(wished)
+    return (
+        found.order_by(jobs.c.claim_at, jobs.c.seq)
+        .limit(bindparam("most"))
+        # On PostgreSQL a row that an administrator's transaction holds stops nobody; SQLite, where
+        # a writer is alone, has no such clause.
+        .with_for_update(skip_locked=True, of=jobs)
+    )
+
+
 def _lease(connection: Connection, chosen: Sequence[int], owner: str, until: datetime) -> list[Job]:
     """The chosen jobs, now the owner's, in their order."""
     if not chosen:
         return []
-    leased = connection.execute(
-        update(jobs)
-        .where(jobs.c.seq.in_(chosen))
-        .values(lease_owner=owner, lease_until=until, woken=False)
-        .returning(jobs)
-    )
+    leased = connection.execute(_LEASE, {"seqs": chosen, "by": owner, "until": until})
     by_seq = {row.seq: rows.job(row) for row in leased}
     return [by_seq[seq] for seq in chosen]
+
+
+_LEASE = (
+    update(jobs)
+    .where(jobs.c.seq.in_(bindparam("seqs", expanding=True)))
+    .values(lease_owner=bindparam("by"), lease_until=bindparam("until", type_=UtcTime), woken=False)
+    .returning(jobs)
+)
 
 
 def _in_turn(found: Select[tuple[int]]) -> Select[tuple[int]]:

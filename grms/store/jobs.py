@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 from grms.broker.ports.store import Acceptance, JobQuery, StateCount
 from grms.broker.records import (
     LIVE_PHASES,
-    ON_RESOURCE,
     Attempt,
     Change,
     EventKind,
@@ -39,7 +38,16 @@ _JOB = select(jobs).where(jobs.c.id == bindparam("of_id"))
 _OF_JOB = (
     select(attempts).where(attempts.c.job_id == bindparam("of_id")).order_by(attempts.c.number)
 )
+_JOBS = select(jobs).where(jobs.c.id.in_(bindparam("of_ids", expanding=True)))
+_TAGGED = select(attempts).where(attempts.c.tag.in_(bindparam("of_tags", expanding=True)))
+_JOBS_TAGGED = _TAGGED.with_only_columns(attempts.c.job_id).distinct()
 _BY_TAG = select(attempts).where(attempts.c.tag == bindparam("of_tag"))
+_LIVE = (
+    select(attempts.c.cluster, jobs.c.owner, func.count())
+    .join(jobs, jobs.c.id == attempts.c.job_id)
+    .where(attempts.c.phase.in_(LIVE_PHASES))
+    .group_by(attempts.c.cluster, jobs.c.owner)
+)
 _NEWEST = (
     select(attempts)
     .join(jobs, (jobs.c.id == attempts.c.job_id) & (jobs.c.attempt == attempts.c.number))
@@ -64,6 +72,14 @@ def read_job(connection: Connection, job_id: str) -> Job:
     if row is None:
         raise unknown_job(job_id)
     return rows.job(row)
+
+
+def _jobs_of(connection: Connection, job_ids: Collection[str]) -> dict[str, Job]:
+    return {
+        row.id: rows.job(row)
+        for portion in in_portions(list(job_ids))
+        for row in connection.execute(_JOBS, {"of_ids": portion})
+    }
 
 
 class Jobs:
@@ -97,6 +113,10 @@ class Jobs:
     def job(self, job_id: str) -> Job:
         """Raises RequestError(UNKNOWN_JOB)."""
         return self._database.read(lambda connection: read_job(connection, job_id))
+
+    def jobs_of(self, job_ids: Collection[str]) -> Mapping[str, Job]:
+        """These jobs by id; unknown ones are absent."""
+        return self._database.read(lambda connection: _jobs_of(connection, job_ids))
 
     def jobs(self, query: JobQuery) -> Sequence[Job]:
         """Jobs that fit, newest first. Raises RequestError(UNKNOWN_JOB) for ``after``."""
@@ -151,33 +171,32 @@ class Jobs:
 
     def live_counts(self) -> Mapping[tuple[str, str], int]:
         """How many attempts, from PLACED to RUNNING, each (cluster, owner) has."""
-        statement = (
-            select(attempts.c.cluster, jobs.c.owner, func.count())
-            .join(jobs, jobs.c.id == attempts.c.job_id)
-            .where(attempts.c.phase.in_(LIVE_PHASES))
-            .group_by(attempts.c.cluster, jobs.c.owner)
-        )
         return self._database.read(
             lambda connection: {
-                (cluster, owner): count for cluster, owner, count in connection.execute(statement)
+                (cluster, owner): count for cluster, owner, count in connection.execute(_LIVE)
             }
-        )
-
-    def live_sites(self) -> Collection[tuple[str, str]]:
-        """The (cluster, account) pairs that have attempts from SUBMITTING to RUNNING."""
-        statement = (
-            select(attempts.c.cluster, attempts.c.account)
-            .where(attempts.c.phase.in_(ON_RESOURCE))
-            .distinct()
-        )
-        return self._database.read(
-            lambda connection: {(row[0], row[1]) for row in connection.execute(statement)}
         )
 
     def attempt_by_tag(self, tag: str) -> Attempt | None:
         """The attempt with this tag, if any."""
         found = self._attempts(_BY_TAG, {"of_tag": tag})
         return found[0] if found else None
+
+    def tagged(self, tags: Collection[str]) -> Mapping[str, tuple[Job, Attempt]]:
+        """See ``grms.broker.ports.store.JobStore``."""
+
+        def work(connection: Connection) -> dict[str, tuple[Job, Attempt]]:
+            found = {}
+            for portion in in_portions(list(tags)):
+                values = {"of_tags": portion}
+                # Jobs come first: what changes an attempt raises its job's version.
+                known = _jobs_of(connection, connection.scalars(_JOBS_TAGGED, values).all())
+                for row in connection.execute(_TAGGED, values):
+                    if row.job_id in known:
+                        found[row.tag] = known[row.job_id], rows.attempt(row)
+            return found
+
+        return self._database.read(work)
 
     def apply(self, changes: Sequence[Change]) -> Sequence[Job | None]:
         """See ``grms.broker.ports.store.JobStore``."""

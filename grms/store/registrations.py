@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Connection, and_, delete, select
+from sqlalchemy import Connection, and_, bindparam, delete, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from grms.broker.records import ApplicationAccess, FileDir, FileRole, Notification
 from grms.errors import ConflictError
 from grms.store import rows
+from grms.store.claims import in_portions
 from grms.store.database import Database, insert, inserted, upsert
 from grms.store.jobs import require_job
 from grms.store.schema import application_access, files, notifications
+
+_FILES = (
+    select(files)
+    .where(
+        files.c.job_id.in_(bindparam("of_ids", expanding=True)),
+        files.c.role == bindparam("of_role"),
+    )
+    .order_by(files.c.seq)
+)
 
 
 class Registrations:
@@ -45,12 +56,20 @@ class Registrations:
 
     def files(self, job_id: str, role: FileRole) -> Sequence[FileDir]:
         """Registered files, in the order of their registration."""
-        statement = select(files).where(files.c.job_id == job_id, files.c.role == role)
-        return self._database.read(
-            lambda connection: [
-                rows.file(row) for row in connection.execute(statement.order_by(files.c.seq))
-            ]
-        )
+        return self.files_of([job_id], role).get(job_id, [])
+
+    def files_of(self, job_ids: Collection[str], role: FileRole) -> Mapping[str, Sequence[FileDir]]:
+        """The same for many jobs; those that have none are absent."""
+
+        def work(connection: Connection) -> dict[str, list[FileDir]]:
+            found: dict[str, list[FileDir]] = defaultdict(list)
+            for portion in in_portions(list(job_ids)):
+                values = {"of_ids": portion, "of_role": role}
+                for row in connection.execute(_FILES, values):
+                    found[row.job_id].append(rows.file(row))
+            return found
+
+        return self._database.read(work)
 
     def delete_files(
         self, job_id: str, role: FileRole, old_files: Sequence[FileDir]

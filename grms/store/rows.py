@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Row
@@ -43,16 +44,17 @@ def plain(value: Any) -> Any:
 
 def values(record: Any, *leave_out: str) -> dict[str, Any]:
     """The columns of a record, by field name, as the types of the schema take them."""
-    return {
-        field.name: getattr(record, field.name)
-        for field in fields(record)
-        if field.name not in leave_out
-    }
+    names = _names(record.__class__)
+    return {name: getattr(record, name) for name in names if name not in leave_out}
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 def _fields_of(kind: type, row: Row[Any]) -> dict[str, Any]:
-    mapping = row._mapping
-    return {field.name: mapping[field.name] for field in fields(kind)}
+    return {name: getattr(row, name) for name in _names(kind)}
 
 
 def job(row: Row[Any]) -> Job:

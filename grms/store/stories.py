@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, case, literal, or_, select, update
+from sqlalchemy import Connection, Select, bindparam, case, literal, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from grms.broker.records import JobEvent, NewEvent, Wish
@@ -64,9 +66,7 @@ class Stories:
         self, job_ids: Sequence[str] | None = None, *, open_only: bool = True
     ) -> Sequence[Wish]:
         """Wishes of these jobs (None: of all), oldest first."""
-        statement = select(wishes).order_by(wishes.c.number)
-        if open_only:
-            statement = statement.where(wishes.c.done_at.is_(None))
+        statement = _wishes(open_only, job_ids is not None)
 
         def work(connection: Connection) -> list[Wish]:
             if job_ids is None:
@@ -74,11 +74,21 @@ class Stories:
             found = [
                 rows.wish(row)
                 for portion in in_portions(job_ids)
-                for row in connection.execute(statement.where(wishes.c.job_id.in_(portion)))
+                for row in connection.execute(statement, {"of_ids": portion})
             ]
             return sorted(found, key=lambda wish: wish.number)
 
         return self._database.read(work)
+
+
+@cache
+def _wishes(open_only: bool, of_jobs: bool) -> Select[Any]:
+    statement = select(wishes).order_by(wishes.c.number)
+    if open_only:
+        statement = statement.where(wishes.c.done_at.is_(None))
+    if of_jobs:
+        statement = statement.where(wishes.c.job_id.in_(bindparam("of_ids", expanding=True)))
+    return statement
 
 
 def _open_twin(connection: Connection, wish: Wish) -> Wish | None:

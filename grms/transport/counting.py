@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from grms.broker.ports.batch import Command, CommandResult
-from grms.broker.ports.transport import Transport
+from grms.broker.ports.transport import TellsChanges, Transport
 
 _MINUTE = 60.0
 
@@ -65,9 +65,9 @@ class CountingTransport:
         self._calls.add(self._cluster, len(commands))
         return self._inner.run_many(commands)
 
-    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
+    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600, durable: bool = True) -> None:
         """See the port."""
-        self._inner.write(files, mode=mode)
+        self._inner.write(files, mode=mode, durable=durable)
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         """See the port."""
@@ -76,6 +76,11 @@ class CountingTransport:
     def sweep(self, directory: str, *, limit: int = 1000) -> Mapping[str, bytes]:
         """See the port."""
         return self._inner.sweep(directory, limit=limit)
+
+    def tell_changes(self, directory: str, call: Callable[[], None]) -> bool:
+        """See the port; False where the inner transport cannot."""
+        inner = self._inner
+        return isinstance(inner, TellsChanges) and inner.tell_changes(directory, call)
 
     def remove(self, paths: Sequence[str]) -> None:
         """See the port."""

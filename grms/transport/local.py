@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from grms.broker.ports.batch import Command, CommandResult
 from grms.jobside import trees
+from grms.transport.changes import Changes
+from grms.transport.kept import KeptProcesses
 from grms.transport.own_files import copy, told
 from grms.transport.process import run_process
 
@@ -21,11 +23,18 @@ class LocalTransport:
 
     same_filesystem = True
 
+    def __init__(self) -> None:
+        self._kept = KeptProcesses()
+        self._changes = Changes()
+
     def run(self, command: Command) -> CommandResult:
-        """Run one command; see the port."""
+        """Run one command, or ask a kept process for it; see the port."""
+        environment = own_environment() | dict(command.env)
+        if command.kept is not None:
+            return self._kept.ask(command.kept, environment, command.timeout)
         return run_process(
             command.argv,
-            env=own_environment() | dict(command.env),
+            env=environment,
             cwd=command.cwd,
             stdin=command.stdin,
             timeout=command.timeout,
@@ -38,11 +47,12 @@ class LocalTransport:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(self.run, commands))
 
-    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
+    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600, durable: bool = True) -> None:
         """Write small files whole."""
-        for path, content in files.items():
-            with told(f"write {path}"):
-                trees.write_whole(os.fsencode(path), content, mode)
+        if files:
+            with told(f"write {os.path.commonpath(files)}"):
+                contents = {os.fsencode(path): text for path, text in files.items()}
+                trees.write_all(contents, mode, durable)
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         """Read the small files that exist."""
@@ -58,6 +68,10 @@ class LocalTransport:
         """The oldest files of an inbox."""
         with told(f"read {directory}"):
             return trees.sweep(os.fsencode(directory), limit)
+
+    def tell_changes(self, directory: str, call: Callable[[], None]) -> bool:
+        """See ``grms.broker.ports.transport.TellsChanges``."""
+        return self._changes.tell(directory, call)
 
     def remove(self, paths: Sequence[str]) -> None:
         """Remove files and whole directories."""
@@ -80,7 +94,9 @@ class LocalTransport:
         copy(Path(source), target, None)
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """End the processes that were kept, and tell nothing more."""
+        self._kept.close()
+        self._changes.close()
 
 
 def own_environment() -> dict[str, str]:

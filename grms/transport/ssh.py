@@ -72,10 +72,10 @@ class SshTransport:
             ) from error
         return [_result(answer) for answer in answers]
 
-    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
+    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600, durable: bool = True) -> None:
         """See the port."""
         contents = {path: _b64(content) for path, content in files.items()}
-        self._again({"op": "write", "files": contents, "mode": mode})
+        self._again({"op": "write", "files": contents, "mode": mode, "durable": durable})
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
         """See the port."""

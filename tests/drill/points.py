@@ -14,7 +14,7 @@ from typing import Any
 from grms.broker.edges import Edges
 from grms.broker.ports.batch import Command
 from grms.broker.ports.sites import Site
-from grms.broker.records import Change, Cluster
+from grms.broker.records import Change, Cluster, EventKind
 
 #: What is written durably, in the order of a job's life.
 WRITES = (
@@ -56,8 +56,14 @@ def pointed(edges: Edges, tell: Tell) -> Edges:
 def _of_store(method: str, args: Sequence[Any]) -> list[str]:
     if method == "apply":
         changes: Sequence[Change] = args[0]
-        return list(dict.fromkeys(f"write {change.job.status.name}" for change in changes))
+        return list(dict.fromkeys(name for change in changes for name in _written(change)))
     return [f"write {method}"] if method in ("claim", "lease") else []
+
+
+def _written(change: Change) -> list[str]:
+    """The steps that one change records; several where several happened at once."""
+    steps = [e.data["status"] for e in change.events if e.kind is EventKind.STATUS]
+    return [f"write {step}" for step in steps or [change.job.status.name]]
 
 
 def _of_transport(method: str, args: Sequence[Any]) -> list[str]:

@@ -228,7 +228,7 @@ class SimTransport:
 
     # -- files --------------------------------------------------------------------------------
 
-    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
+    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600, durable: bool = True) -> None:
         self.point("write.before")
         self._reach()
         for path, data in files.items():

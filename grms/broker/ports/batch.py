@@ -18,10 +18,22 @@ from grms.errors import SiteError
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A process that answers one line after another, and the line that asks for this command.
+
+    What it answers in one line is what the command itself would print. Ending it loses nothing.
+    """
+
+    argv: tuple[str, ...]
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """What to run on the cluster: an argument list, never a shell string.
 
-    ``timeout`` in seconds. ``env`` is added to the account's own environment.
+    ``timeout`` in seconds. ``env`` is added to the account's own environment. A transport that can
+    keep processes may ask ``kept`` instead, which saves the start of an interpreter.
     """
 
     argv: tuple[str, ...]
@@ -29,6 +41,7 @@ class Command:
     timeout: float = 60.0
     cwd: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +152,8 @@ class Traits:
     ``absence_delay``: how long a job must be missing everywhere, in answers that are otherwise
     sound, before it counts as lost; None leaves that to the site's settings.
     ``absence_is_death``: a job that is absent from a sound answer has no living process any more.
+    ``dies_with_host``: no job outlives a crash of the cluster's host, so what only its start needs
+    need not either.
     """
 
     accounting_delay: float = 60.0
@@ -147,6 +162,7 @@ class Traits:
     finds_finished: bool = True
     state_manual: str = ""
     absence_is_death: bool = False
+    dies_with_host: bool = False
 
 
 @dataclass(frozen=True, slots=True)

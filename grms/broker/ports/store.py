@@ -67,6 +67,21 @@ class Lease:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What there is to do now.
+
+    ``sites`` are the (cluster, account) pairs that have attempts from SUBMITTING to RUNNING. The
+    others say whether there is a claimable job: ``waiting`` QUEUED, ``wished`` QUEUED with an open
+    wish, ``started`` in a later state.
+    """
+
+    sites: frozenset[tuple[str, str]] = frozenset()
+    waiting: bool = False
+    wished: bool = False
+    started: bool = False
+
+
 class JobStore(Protocol):
     """Jobs, attempts, events and wishes."""
 
@@ -83,6 +98,10 @@ class JobStore(Protocol):
 
     def job(self, job_id: str) -> Job:
         """Raises RequestError(UNKNOWN_JOB)."""
+        ...
+
+    def jobs_of(self, job_ids: Collection[str]) -> Mapping[str, Job]:
+        """These jobs by id; unknown ones are absent."""
         ...
 
     def jobs(self, query: JobQuery) -> Sequence[Job]: ...
@@ -112,6 +131,12 @@ class JobStore(Protocol):
 
     def attempt_by_tag(self, tag: str) -> Attempt | None: ...
 
+    def tagged(self, tags: Collection[str]) -> Mapping[str, tuple[Job, Attempt]]:
+        """The attempt with each of these tags and its job, read so that a change of the two is
+        refused if either has changed since; unknown tags are absent.
+        """
+        ...
+
     def apply(self, changes: Sequence[Change]) -> Sequence[Job | None]:
         """Apply changes in one transaction; each whole, or None where its version was stale.
 
@@ -119,8 +144,8 @@ class JobStore(Protocol):
         """
         ...
 
-    def live_sites(self) -> Collection[tuple[str, str]]:
-        """The (cluster, account) pairs that have attempts from SUBMITTING to RUNNING."""
+    def agenda(self, now: datetime) -> Agenda:
+        """What an engine has to look at; a small answer that it asks for at every turn."""
         ...
 
     def claim(
@@ -185,6 +210,10 @@ class RegistrationStore(Protocol):
         ...
 
     def files(self, job_id: str, role: FileRole) -> Sequence[FileDir]: ...
+
+    def files_of(self, job_ids: Collection[str], role: FileRole) -> Mapping[str, Sequence[FileDir]]:
+        """The same for many jobs; those that have none are absent."""
+        ...
 
     def delete_files(self, job_id: str, role: FileRole, files: Sequence[FileDir]) -> Sequence[bool]:
         """Delete; False for an item that was not registered."""

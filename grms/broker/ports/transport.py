@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from grms.broker.ports.batch import Command, CommandResult
 
@@ -25,8 +25,11 @@ class Transport(Protocol):
         """Run independent commands in as few round trips as the way allows; results in order."""
         ...
 
-    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600) -> None:
-        """Write small files whole: under a temporary name, synced, renamed; parents are made."""
+    def write(self, files: Mapping[str, bytes], *, mode: int = 0o600, durable: bool = True) -> None:
+        """Write small files whole: under a temporary name, synced, renamed; parents are made.
+
+        What is not ``durable`` may be taken by a crash of the cluster's host.
+        """
         ...
 
     def read(self, paths: Sequence[str]) -> Mapping[str, bytes]:
@@ -68,4 +71,17 @@ class Transport(Protocol):
     @property
     def same_filesystem(self) -> bool:
         """True when the broker's process can read and write the cluster's paths itself."""
+        ...
+
+
+@runtime_checkable
+class TellsChanges(Protocol):
+    """A transport that knows of new files without looking."""
+
+    def tell_changes(self, directory: str, call: Callable[[], None]) -> bool:
+        """Call ``call``, from any thread, after files appeared in a directory; it must not block.
+
+        False where that cannot be had after all. What is told may be late or lost: it spares looks,
+        it does not replace them.
+        """
         ...

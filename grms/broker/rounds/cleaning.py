@@ -20,8 +20,10 @@ def clean(edges: Edges) -> int:
     """Clean up after jobs that are over. The answer is how many attempts were closed."""
     _close_wishes(edges)
     groups: dict[tuple[str, str], list[tuple[Job, Attempt]]] = defaultdict(list)
-    for attempt in edges.store.attempts_in((Phase.ENDED, Phase.REVOKED)):
-        job = edges.store.job(attempt.job_id)
+    over = edges.store.attempts_in((Phase.ENDED, Phase.REVOKED))
+    jobs = edges.store.jobs_of({attempt.job_id for attempt in over})
+    for attempt in over:
+        job = jobs[attempt.job_id]
         if job.state.is_end and not job.parked and not _may_come_back(edges, job, attempt):
             groups[attempt.cluster, attempt.account].append((job, attempt))
     closed = 0
@@ -47,8 +49,10 @@ def _may_come_back(edges: Edges, job: Job, attempt: Attempt) -> bool:
 def _close_wishes(edges: Edges) -> None:
     """A wish that came with the end, or whose job ended otherwise, has nothing left to do."""
     drafts: dict[str, Draft] = {}
-    for wish in edges.store.wishes():
-        job = edges.store.job(wish.job_id)
+    wishes = edges.store.wishes()
+    jobs = edges.store.jobs_of({wish.job_id for wish in wishes})
+    for wish in wishes:
+        job = jobs[wish.job_id]
         if job.state.is_end:
             draft = drafts.setdefault(job.id, Draft(job, edges.now()).due(None))
             draft.done(wish, f"the job had ended {job.state.value}")

@@ -11,6 +11,7 @@ from grms.broker.edges import Edges
 from grms.broker.lifecycle import RequestStatus, Trigger, is_moving
 from grms.broker.records import Attempt, Cluster, Job
 from grms.broker.rounds.weighing import Scales
+from grms.broker.work import transfers_in
 from grms.errors import DescriptionError, ErrorCode, GrmsError
 
 _LONGEST_WAIT = 30.0
@@ -33,8 +34,11 @@ def free_slots(edges: Edges, most: int) -> int:
     return min(total, most)
 
 
-def place(edges: Edges, jobs: Sequence[Job]) -> int:
-    """Assign clusters to claimed QUEUED jobs. The answer is how many were placed."""
+def place(edges: Edges, jobs: Sequence[Job]) -> list[tuple[Job, Attempt]]:
+    """Assign clusters to claimed QUEUED jobs.
+
+    The answer is what can be submitted at once: those without inputs, still claimed.
+    """
     clusters = edges.clusters()
     now = edges.now()
     measured = {item.cluster: item for item in edges.store.measured()}
@@ -54,14 +58,24 @@ def place(edges: Edges, jobs: Sequence[Job]) -> int:
             waiting.append(scales.weigh(job, description, _elsewhere(edges, job, verdicts)))
     live = edges.store.live_counts()
     assignments = scheduling.assign(waiting, clusters, live, measured, edges.policy)
-    drafts += [
-        place_at(edges, Draft(chosen.job, now), chosen, clusters[chosen.verdict.cluster])
-        for chosen in assignments
-    ]
     placed = {chosen.job.id for chosen in assignments}
+    ready = {}
+    for chosen in assignments:
+        draft = place_at(edges, Draft(chosen.job, now), chosen, clusters[chosen.verdict.cluster])
+        attempt = draft.newest
+        if attempt is not None and not has_input(edges, attempt):
+            ready[draft.keep().job.id] = attempt
+        drafts.append(draft)
     drafts += [_later(edges, item) for item in waiting if item.job.id not in placed]
-    edges.apply(drafts)
-    return len(placed)
+    return [(job, ready[job.id]) for job in edges.apply(drafts) if job and job.id in ready]
+
+
+def has_input(edges: Edges, attempt: Attempt) -> bool:
+    """True when something must be brought to the cluster before the attempt can start."""
+    description = edges.description(attempt.description)
+    if transfers_in(description, attempt.directory):
+        return True
+    return attempt.number > 1 and bool(edges.shelf.numbers(attempt.job_id))
 
 
 def _elsewhere(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges, with_phase
@@ -35,8 +37,30 @@ class Prepared:
     files: dict[str, bytes]
 
 
+#: Attempts that are prepared together, where the adapter takes them one by one.
+_PART = 25
+
+
 def submit(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> None:
-    """Submit claimed attempts of one site. Each ends SUBMITTED, failed, or to be looked up."""
+    """Submit claimed attempts of one site. Each ends SUBMITTED, failed, or to be looked up.
+
+    Many go in parts: one is prepared and written down while another is with the batch system,
+    which sees only one at a time.
+    """
+    size = site.adapter.together if isinstance(site.adapter, SubmitsTogether) else _PART
+    parts = [items[start : start + size] for start in range(0, len(items), size)]
+    turn = Lock()
+    if len(parts) < 2:
+        _submit_part(edges, site, turn, items)
+        return
+    with ThreadPoolExecutor(2, "grms-submit") as pool:
+        for done in [pool.submit(_submit_part, edges, site, turn, part) for part in parts]:
+            done.result()
+
+
+def _submit_part(
+    edges: Edges, site: Site, turn: Lock, items: Sequence[tuple[Job, Attempt]]
+) -> None:
     ready = _prepare(edges, site, items)
     if not ready:
         return
@@ -47,13 +71,14 @@ def submit(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> No
         files: dict[str, bytes] = {}
         for item in ready:
             files |= item.files
-        site.transport.write(files)
+        site.transport.write(files, durable=not site.adapter.traits.dies_with_host)
     except GrmsError as error:
         edges.apply([put_off(edges, Draft(i.job, edges.now()), error) for i in ready])
         return
     ready = _intend(edges, ready)
     try:
-        answers = _hand_over(site, [item.submission for item in ready])
+        with turn:
+            answers = _hand_over(site, [item.submission for item in ready])
     except SiteError as error:
         edges.apply([_unsure(edges, item.job, item.attempt, error) for item in ready])
         return
@@ -64,12 +89,8 @@ def _hand_over(site: Site, submissions: Sequence[Submission]) -> list[str | Site
     """A native id for each submission, or why there is none. Raises SiteError: nothing is known."""
     adapter, transport = site.adapter, site.transport
     if isinstance(adapter, SubmitsTogether) and not any(item.hold for item in submissions):
-        answers: list[str | SiteError] = []
-        for start in range(0, len(submissions), adapter.together):
-            part = submissions[start : start + adapter.together]
-            result = transport.run(adapter.submit_together_command(part))
-            answers += adapter.parse_together(part, result)
-        return answers
+        result = transport.run(adapter.submit_together_command(submissions))
+        return list(adapter.parse_together(submissions, result))
     results = transport.run_many([adapter.submit_command(item) for item in submissions])
     return [_native_id(adapter, result) for result in results]
 
@@ -91,8 +112,9 @@ def _prepare(edges: Edges, site: Site, items: Sequence[tuple[Job, Attempt]]) -> 
             # Staging in has looked whether they are sound.
             kept = edges.shelf.numbers(job.id) if attempt.number > 1 else []
             facts = spec(description, attempt, site, kept[0] if kept else None)
-            text = json.dumps(facts).encode()
-            files = {f"{place}/spec.json": text, f"{place}/job.sh": site.adapter.script(wanted)}
+            files = {f"{place}/spec.json": json.dumps(facts).encode()}
+            if script := site.adapter.script(wanted):
+                files[f"{place}/job.sh"] = script
             if edges.settings.job_address:
                 token = secrets.token_urlsafe(32)
                 attempt = with_phase(attempt, token_sha256=token_digest(token))

@@ -19,6 +19,7 @@ from grms.broker.ports.batch import Account, NativeState, NativeStatus
 from grms.broker.ports.sites import Site
 from grms.broker.records import ON_RESOURCE, Attempt, Exit, Job, Phase, Wish, WishKind
 from grms.broker.rounds.fencing import FENCED, arrived, give_up, settled
+from grms.broker.steps.collect import settle_at_once
 from grms.broker.steps.moving_on import give_place_up
 from grms.broker.work import HEARTBEAT
 from grms.errors import GrmsError
@@ -29,10 +30,10 @@ _NOT_GOING_ON = (NativeState.ENDED, NativeState.FAULTY)
 _STALE_HEARTBEATS = 4
 
 
-def read_inbox(edges: Edges, site: Site) -> int:
+def read_inbox(edges: Edges, site: Site) -> tuple[int, int]:
     """Take in what the wrappers of a site reported; a message is removed once it is stored.
 
-    The answer is how many messages were taken in.
+    The answer is how many messages were taken in, and how many came too early and are left there.
     """
     taken = 0
     while True:
@@ -42,39 +43,41 @@ def read_inbox(edges: Edges, site: Site) -> int:
             site.transport.remove([f"{site.layout.inbox}/{name}" for name in handled])
         taken += len(handled)
         if len(files) < _BATCH or not handled:
-            return taken
+            return taken, len(files) - len(handled)
 
 
 def absorb(edges: Edges, messages: Mapping[str, News | None]) -> list[str]:
-    """Store what messages mean, those of one job in order, all jobs in as few transactions as can.
+    """Store what messages mean: all those of a job as one change, all jobs in one transaction.
 
     The answer names the messages that are dealt with; the others come too early: the submission
     that they belong to is still on its way.
     """
-    handled, queues = [], dict[str, list[tuple[str, News, int]]]()
-    for name, news in sorted(messages.items()):
-        attempt = edges.store.attempt_by_tag(news.tag) if news else None
-        if news is None or attempt is None:
-            handled.append(name)  # not a message, or another broker's
-        elif attempt.phase is not Phase.SUBMITTING:
-            queues.setdefault(attempt.job_id, []).append((name, news, attempt.number))
-    while queues:
-        drafts, names = [], []
-        for job_id, queue in queues.items():
-            name, news, number = queue[0]
-            job = edges.store.job(job_id)
-            draft = decide(edges, job, attempt_of(edges, job, number), news)
-            if draft is None:
-                handled.append(name)
-                queue.pop(0)
-            else:
-                drafts.append(draft)
-                names.append((job_id, name))
-        for (job_id, name), applied in zip(names, edges.apply(drafts), strict=True):
-            if applied is not None:  # else somebody was quicker: decide again
-                handled.append(name)
-                queues[job_id].pop(0)
-        queues = {job_id: queue for job_id, queue in queues.items() if queue}
+    told = {name: news for name, news in sorted(messages.items()) if news is not None}
+    handled = [name for name, news in messages.items() if news is None]  # not a message
+    while told:
+        known = edges.store.tagged({news.tag for news in told.values()})
+        stories: dict[str, Draft] = {}
+        names: dict[str, list[str]] = {}
+        for name, news in told.items():
+            if news.tag not in known:
+                handled.append(name)  # another broker's
+                continue
+            job, attempt = known[news.tag]
+            if attempt.phase is Phase.SUBMITTING:
+                continue
+            story = stories.setdefault(job.id, Draft(job, edges.now()))
+            names.setdefault(job.id, []).append(name)
+            current = story.attempt_now(attempt)
+            if (draft := decide(edges, story.job, current, news)) is not None:
+                story.join(draft)
+        quiet = [job_id for job_id, story in stories.items() if story.empty]
+        drafts = [story for story in stories.values() if not story.empty]
+        settle_at_once(edges, drafts)
+        done = [job.id for job in edges.apply(drafts) if job is not None]
+        handled += [name for job_id in (*quiet, *done) for name in names[job_id]]
+        # Whose job somebody else changed meanwhile is decided again.
+        lost = set(stories) - {*quiet, *done}
+        told = {name: told[name] for job_id in lost for name in names[job_id]}
     return handled
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from grms.broker.edges import Edges
 from grms.broker.ports.sites import Site
+from grms.broker.ports.transport import TellsChanges
 from grms.broker.records import ON_RESOURCE, Cluster
 from grms.broker.rounds.probing import probe
 from grms.broker.rounds.tracking import ask_queue, read_inbox
@@ -19,7 +21,7 @@ from grms.errors import GrmsError
 
 log = logging.getLogger(__name__)
 
-LOCAL_NEWS = 0.05
+LOCAL_NEWS = 0.02
 _RETRY = timedelta(seconds=5)
 
 
@@ -54,6 +56,8 @@ class _Place:
     lease_until: datetime
     busy: bool = False
     failures: int = 0
+    told_of: bool = False  # somebody tells us of news: there is no need to look often
+    fresh: bool = False  # he has told of some since the last look began
 
 
 class Watch:
@@ -74,11 +78,11 @@ class Watch:
             waits = [(p.news_at - now).total_seconds() for p in self._places.values() if not p.busy]
         return max(0.001, min([longest, *waits]))
 
-    def look(self) -> None:
-        """Start the looks that are due."""
+    def look(self, sites: Collection[tuple[str, str]]) -> None:
+        """Start the looks that are due at these (cluster, account) pairs: those with live jobs."""
         now = self._edges.now()
         clusters = self._edges.clusters()
-        live = {key for key in self._edges.store.live_sites() if key[0] in clusters}
+        live = {key for key in sites if key[0] in clusters}
         with self._lock:
             for key in set(self._places) - live:
                 if not self._places[key].busy:
@@ -105,13 +109,14 @@ class Watch:
                 place.news_at = self._edges.now() + _RETRY
                 return
             site = self._edges.sites.site(cluster, account)
-            if read_inbox(self._edges, site):
+            self._be_told(site, place)
+            place.fresh = False
+            taken, early = read_inbox(self._edges, site)
+            if taken:
                 self._wake()
             self._question(site, place)
             place.failures = 0
-            local = site.transport.same_filesystem
-            interval = LOCAL_NEWS if local else self._edges.settings.news_interval
-            place.news_at = self._edges.now() + timedelta(seconds=interval)
+            place.news_at = self._edges.now() + self._interval(site, place, early)
         except GrmsError as error:
             place.failures += 1
             if place.failures in (1, 10) or place.failures % 100 == 0:
@@ -123,6 +128,23 @@ class Watch:
             place.news_at = self._edges.now() + _RETRY
         finally:
             place.busy = False
+            if place.fresh and not place.failures:
+                self._news(place)
+
+    def _be_told(self, site: Site, place: _Place) -> None:
+        if not place.told_of and isinstance(site.transport, TellsChanges):
+            call = partial(self._news, place)
+            place.told_of = site.transport.tell_changes(site.layout.inbox, call)
+
+    def _news(self, place: _Place) -> None:
+        place.fresh = True
+        if not place.busy:
+            place.news_at = self._edges.now()
+            self._wake()
+
+    def _interval(self, site: Site, place: _Place, early: int) -> timedelta:
+        often = site.transport.same_filesystem and (early or not place.told_of)
+        return timedelta(seconds=LOCAL_NEWS if often else self._edges.settings.news_interval)
 
     def _mine(self, cluster: Cluster, account: str, place: _Place) -> bool:
         now, length = self._edges.now(), timedelta(seconds=self._edges.settings.lease)

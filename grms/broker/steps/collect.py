@@ -11,15 +11,29 @@ from grms.broker.edges import Edges
 from grms.broker.layout import control
 from grms.broker.lifecycle import JobState, RequestStatus, Trigger
 from grms.broker.ports.sites import Site
-from grms.broker.records import Attempt, Exit, FileRole, Job, Wish, WishKind
+from grms.broker.records import Attempt, Exit, FileDir, FileRole, Job, Wish, WishKind
 from grms.broker.work import Transfer, transfers_out
 from grms.errors import ErrorCode, GrmsError, StagingError
 
 
-def outputs(edges: Edges, job: Job, attempt: Attempt) -> tuple[Transfer, ...]:
-    """What is to be delivered, as registered by now."""
-    registered = edges.store.files(job.id, FileRole.OUTPUT)
+def outputs(edges: Edges, attempt: Attempt, registered: Sequence[FileDir]) -> tuple[Transfer, ...]:
+    """What is to be delivered, with what is ``registered`` by now."""
     return transfers_out(edges.description(attempt.description), attempt.directory, registered)
+
+
+def settle_at_once(edges: Edges, drafts: Sequence[Draft]) -> None:
+    """Of jobs whose end was just drafted, settle those that nothing more is to be done for."""
+    ended = {draft.job.id: draft for draft in drafts if draft.state is JobState.STOPPED}
+    if not ended:
+        return
+    wished = {wish.job_id for wish in edges.store.wishes(list(ended))}
+    registered = edges.store.files_of(ended, FileRole.OUTPUT)
+    for job_id, draft in ended.items():
+        attempt = draft.newest
+        if job_id in wished or attempt is None or attempt.exit is None:
+            continue  # left to the next turn
+        if not (attempt.exit.checkpointed or outputs(edges, attempt, registered.get(job_id, ()))):
+            draft.join(settle(edges, draft.job, attempt, ()))
 
 
 def settle(edges: Edges, job: Job, attempt: Attempt, wishes: Sequence[Wish]) -> Draft:
@@ -40,7 +54,7 @@ def collect(edges: Edges, job: Job, attempt: Attempt, wishes: Sequence[Wish]) ->
         job = moved
     succeeded = attempt.exit is not None and attempt.exit.ok
     size = 0
-    plan = outputs(edges, job, attempt)
+    plan = outputs(edges, attempt, edges.store.files(job.id, FileRole.OUTPUT))
     draft = Draft(job, edges.now())
     try:
         site = edges.site_of(attempt)

@@ -6,7 +6,7 @@ import pytest
 from store_cases import NOW, later, make_attempt, make_event, make_job
 
 from grms.broker.lifecycle import LIVE, JobState
-from grms.broker.ports.store import JobQuery, StateCount, Store
+from grms.broker.ports.store import Agenda, JobQuery, StateCount, Store
 from grms.broker.records import (
     Change,
     EventKind,
@@ -99,6 +99,13 @@ class TestAccept:
             store.job("nope")
         assert caught.value.code is ErrorCode.UNKNOWN_JOB
 
+    def test_many_are_read_at_once_and_unknown_ones_are_absent(self, store):
+        for job_id in ("j1", "j2"):
+            store.accept(make_job(job_id), [])
+        known = store.jobs_of({"j1", "j2", "nope"})
+        assert known == {"j1": store.job("j1"), "j2": store.job("j2")}
+        assert store.jobs_of([]) == {}
+
     def test_text_no_database_takes_is_mended_not_refused(self, store):
         store.accept(make_job(error="nul \0 and \ud800, ž"), [make_event("\0", raw="\0")])
         assert store.job("j1").error == "nul \ufffd and ?, ž"
@@ -134,6 +141,23 @@ class TestQuery:
 
 
 class TestApply:
+    def test_of_two_changes_of_one_version_the_first_counts_and_tells(self, store):
+        job = store.accept(make_job(), [make_event()]).job
+        first = Change(replace(job, progress="1"), events=(make_event("first"),))
+        second = Change(replace(job, progress="2"), events=(make_event("second"),))
+        applied, refused = store.apply([first, second])
+        assert (applied, refused) == (store.job("j1"), None)
+        assert store.job("j1").progress == "1"
+        assert [event.text for event in store.events("j1")][1:] == ["first"]
+
+    def test_attempts_are_found_by_their_tags_with_their_jobs(self, store):
+        job = store.accept(make_job(), []).job
+        store.apply([Change(job, (make_attempt(),))])
+        assert store.tagged({"gj11", "nobody's"}) == {
+            "gj11": (store.job("j1"), store.attempts("j1")[0])
+        }
+        assert store.tagged([]) == {}
+
     def test_a_change_is_applied_whole(self, store):
         job = store.accept(make_job(), [make_event()]).job
         wish = store.wish(cancel(), make_event("wished", EventKind.WISH))
@@ -290,6 +314,19 @@ class TestWishes:
         store.apply([Change(replace(job, due_at=later(30)))])
         assert claim(store, now=later(29)) == []
         assert claim(store, now=later(30)) == ["j1"]
+
+    def test_the_agenda_says_what_can_be_claimed_and_where_jobs_are(self, store):
+        assert store.agenda(NOW) == Agenda()
+        store.accept(make_job("j1", due_at=later(5)), [])
+        assert store.agenda(NOW) == Agenda()
+        assert store.agenda(later(5)) == Agenda(waiting=True)
+        store.wish(cancel(), make_event())
+        assert store.agenda(NOW) == Agenda(waiting=True, wished=True)
+        [job] = store.claim("e1", LIVE, NOW, later(60), 1)
+        assert store.agenda(NOW) == Agenda()
+        started = replace(job, state=JobState.PREPROCESSING)
+        store.apply([Change(started, (make_attempt(phase=Phase.SUBMITTED, account="a"),))])
+        assert store.agenda(NOW) == Agenda(frozenset({("c1", "a")}), started=True)
 
     def test_an_open_wish_keeps_a_job_without_a_time_claimable(self, store):
         store.accept(make_job(), [])

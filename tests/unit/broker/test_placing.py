@@ -63,7 +63,8 @@ def story(edges, job_id="j1"):
 
 def test_a_placed_job_tells_where_and_why(edges):
     edges.store.put_cluster(bare(name="here"))
-    assert place(edges, [queued(edges)]) == 1
+    ((job, attempt),) = place(edges, [queued(edges)])
+    assert (job.state, attempt.cluster) == (JobState.PREPROCESSING, "here")
     assert "placed on here/jobmanager-slurm: the only cluster that fits" in story(edges)
 
 
@@ -71,7 +72,7 @@ def test_a_job_that_no_cluster_can_ever_run_fails_with_all_reasons(edges):
     edges.store.put_cluster(bare(name="a", memory=10))
     edges.store.put_cluster(bare(name="b"))
     wanted = "<resource><memory>20</memory></resource>"
-    assert place(edges, [queued(edges, wanted)]) == 0
+    assert place(edges, [queued(edges, wanted)]) == []
     job = edges.store.job("j1")
     assert job.state is JobState.FAILED
     assert job.error == (

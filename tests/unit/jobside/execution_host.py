@@ -87,7 +87,8 @@ class Host:
     def popen(self, *words: str) -> subprocess.Popen[bytes]:
         """Start a verb."""
         argv = [self.python, "-I", "-S", str(self.program), *words]
-        return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        stdin = subprocess.PIPE if words == ("serve",) else None
+        return subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def run(self, argv: Sequence[str], **keys: Any) -> int:
         """``run`` a job to its end; the exit status."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from execution_host import Host, lives
 
-from grms.jobside.cgroup import Group
+from grms.jobside.cgroup import Group, own, sweep
 
 #: A wrapper on a host where no process can inherit the orphans of others.
 NO_REAPER = """
@@ -83,12 +83,16 @@ def test_what_a_killed_wrapper_left_is_taken_away(groups: Path) -> None:
         pass
     left = groups / f"grms-gleft-{ended.pid}"
     left.mkdir()
-    Group("gother").remove()
+    sweep()
     assert not left.exists()
 
 
-def test_where_none_can_be_made_a_group_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_none_can_be_made_a_group_does_nothing(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     monkeypatch.setattr("grms.jobside.cgroup._own", lambda: None)
+    own.cache_clear()
+    request.addfinalizer(own.cache_clear)
     group = Group("gtest")
     group.join()
     group.kill()
