@@ -45,7 +45,8 @@ def main() -> None:
     # Asked every second; unless set every ten.
     computer.set_minimum_job_poll_interval(1.0)
     computer.set_default_mpiprocs_per_machine(1)
-    computer.configure(safe_interval=0.0)
+    # A login shell would set another PATH, without the stand-in.
+    computer.configure(safe_interval=0.0, use_login_shell=False)
     runner = get_manager().get_runner()
     waiting: dict[str, orm.CalcJobNode] = {}
     for item in plan["jobs"]:

@@ -45,9 +45,10 @@ PEERS = {
     "grms": ("", ("slurm", "slurm-bare", "pbs")),
 }
 SYSTEMS = ("slurm", "slurm-bare", "pbs")
-#: Codes that the jobs end with, in turn, and how long they run: through several looks.
+#: Codes that the jobs end with, in turn.
 CODES = (0, 3, 0, 0, 7, 0)
-SECONDS = 5
+#: How long they run, in seconds: through several looks, and each a little longer than the last.
+SHORTEST, LONGER = 6.0, 0.7
 PATIENCE = 240.0
 CLOCK = 0.05
 VERDICTS = ("right", "lost", "doubled", "misreported")
@@ -127,6 +128,8 @@ def case(peer: str, python: Path, system: str, day: str, count: int) -> dict[str
         plan.write_text(json.dumps({"day": day, "jobs": jobs}))
         told = drive(peer, python, system, plan, {"PATH": f"{folder}:{os.environ['PATH']}"})
         settle(place)
+        if not (place / "state" / "next").exists():
+            raise SystemExit(f"{peer} never asked the stand-in")
         runs = read_tally(place / "tally")
         codes = {str(job["name"]): int(str(job["code"])) for job in jobs}
         return {
@@ -149,7 +152,8 @@ def write_job(place: Path, number: int) -> dict[str, object]:
     """A program of its own for each job."""
     name, code = f"peers-job-{number}", CODES[number % len(CODES)]
     program = place / f"{name}.sh"
-    text = PROGRAM.format(name=name, code=code, seconds=SECONDS, tally=place / "tally")
+    seconds = SHORTEST + LONGER * number
+    text = PROGRAM.format(name=name, code=code, seconds=seconds, tally=place / "tally")
     program.write_text(text)
     program.chmod(0o755)
     return {"name": name, "code": code, "program": str(program)}

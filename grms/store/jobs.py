@@ -39,6 +39,7 @@ _JOB = select(jobs).where(jobs.c.id == bindparam("of_id"))
 _OF_JOB = (
     select(attempts).where(attempts.c.job_id == bindparam("of_id")).order_by(attempts.c.number)
 )
+_JOBS = select(jobs).where(jobs.c.id.in_(bindparam("of_ids", expanding=True)))
 _BY_TAG = select(attempts).where(attempts.c.tag == bindparam("of_tag"))
 _NEWEST = (
     select(attempts)
@@ -64,6 +65,14 @@ def read_job(connection: Connection, job_id: str) -> Job:
     if row is None:
         raise unknown_job(job_id)
     return rows.job(row)
+
+
+def _jobs_of(connection: Connection, job_ids: Collection[str]) -> dict[str, Job]:
+    return {
+        row.id: rows.job(row)
+        for portion in in_portions(list(job_ids))
+        for row in connection.execute(_JOBS, {"of_ids": portion})
+    }
 
 
 class Jobs:
@@ -97,6 +106,10 @@ class Jobs:
     def job(self, job_id: str) -> Job:
         """Raises RequestError(UNKNOWN_JOB)."""
         return self._database.read(lambda connection: read_job(connection, job_id))
+
+    def jobs_of(self, job_ids: Collection[str]) -> Mapping[str, Job]:
+        """These jobs by id; unknown ones are absent."""
+        return self._database.read(lambda connection: _jobs_of(connection, job_ids))
 
     def jobs(self, query: JobQuery) -> Sequence[Job]:
         """Jobs that fit, newest first. Raises RequestError(UNKNOWN_JOB) for ``after``."""

@@ -64,7 +64,7 @@ class Fire:
             **{f"GRMS_{name.upper()}": value for name, value in settings.items()},
         }
         path = f"{ROOT}:{HERE}:{os.environ.get('PYTHONPATH', '')}"
-        self._env = {**os.environ, **variables, "PYTHONPATH": path}
+        self.environment = {**os.environ, **variables, "PYTHONPATH": path}
         self.settings = load(environ=variables)
         self.store = make_store(self.settings)
         declare_clusters(self.store, self.settings)
@@ -87,7 +87,7 @@ class Fire:
         with (self.place / "engine.log").open("ab") as log:
             self.engine = subprocess.Popen(
                 [sys.executable, HERE / "engine.py", kill_at],
-                env=self._env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
     def kill(self) -> None:
@@ -111,14 +111,17 @@ class Fire:
 
     def submit(self, code: int, seconds: float = 0.0, *, staged: bool = False) -> str:
         """A job that ends with ``code`` after ``seconds``."""
+        return self.service.submit(ALICE, self.job(code, seconds, staged=staged)).job.id
+
+    def job(self, code: int, seconds: float = 0.0, *, staged: bool = False) -> str:
+        """The description of a job that ends with ``code`` after ``seconds``."""
         script = PROGRAM.format(tally=self.tally, seconds=seconds, code=code)
         files = out = ""
         if staged:
             (self.files / "in").write_text("x")
             files = f'<file name="in" type="in"><url>file://{self.files}/in</url></file>'
             out = f"<stdout><url>file://{self.files}/out</url></stdout>"
-        text = JOB.format(script=escape(script), files=files, out=out)
-        return self.service.submit(ALICE, text).job.id
+        return JOB.format(script=escape(script), files=files, out=out)
 
     def wish(self, verb: str, job_id: str) -> None:
         """A wish that comes too late is no fault."""

@@ -24,6 +24,8 @@ from grms.broker.work import HEARTBEAT
 
 _BATCH = 500
 _STALE_HEARTBEATS = 4
+#: What the queue says of a job that may need a look elsewhere as well.
+_DECISIVE = (NativeState.ENDED, NativeState.FAULTY)
 
 
 def read_inbox(edges: Edges, site: Site) -> int:
@@ -101,14 +103,41 @@ def ask_queue(edges: Edges, site: Site, attempts: Sequence[Attempt]) -> None:
         statuses = site.adapter.parse_status(site.transport.run(command))
     ended = [known[i] for i, s in statuses.items() if i in known and s.state is NativeState.ENDED]
     told = _read_exits(edges, site, ended)
+    living = list[tuple[Attempt, NativeStatus]]()
     for native_id, attempt in known.items():
         status = statuses.get(native_id)
         if status is None or not _same(attempt, status.tag):
             missing.append(attempt)
+        elif status.state not in _DECISIVE and attempt.evidence != FENCED:
+            living.append((attempt, status))
         elif attempt.tag not in told and _by_status(edges, site, attempt, status):
             missing.append(attempt)  # the queue knows it, but there it will not go on
+    for start in range(0, len(living), _BATCH):
+        _confirm(edges, living[start : start + _BATCH])
     if missing:
         look_for(edges, site, missing)
+
+
+def _confirm(edges: Edges, living: Sequence[tuple[Attempt, NativeStatus]]) -> None:
+    """Take in the queue's words on jobs that live: mostly nothing is new, the rest is one write."""
+    jobs, now = edges.store.jobs_of([attempt.job_id for attempt, _ in living]), edges.now()
+    news = {
+        attempt.job_id: status
+        for attempt, status in living
+        if following.on_status(jobs[attempt.job_id], attempt, status, now)
+    }
+    # Jobs are read first: what changes an attempt meanwhile makes its job's version stale.
+    jobs, current = edges.store.jobs_of(news), edges.store.newest_attempts(list(news))
+    drafts = [
+        draft
+        for job_id, status in news.items()
+        if (draft := following.on_status(jobs[job_id], current[job_id], status, now))
+    ]
+    for draft, applied in zip(drafts, edges.apply(drafts), strict=True):
+        if applied is None:  # somebody was quicker: decide again
+            job_id = draft.job.id
+            again = partial(following.on_status, status=news[job_id])
+            _amend_by(edges, current[job_id], again)
 
 
 def _nameless(edges: Edges, site: Site, attempts: list[Attempt]) -> list[Attempt]:
@@ -254,8 +283,10 @@ def _absent(edges: Edges, site: Site, attempt: Attempt, patience: float | None =
     patience = edges.settings.lost_after if patience is None else patience
     since, now = attempt.missing_since, edges.now()
     fenced = attempt.evidence == FENCED
-    if since is None or (not fenced and now - since < timedelta(seconds=patience)):
+    if since is None:
         _amend_by(edges, attempt, _missed)
+    elif not fenced and now - since < timedelta(seconds=patience):
+        return
     elif attempt.phase is Phase.RUNNING:
         _amend_by(edges, attempt, partial(_lose, edges=edges, site=site, started=True))
     elif not fenced:
