@@ -33,8 +33,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "testbed/simulators")]
 
-import core
-from stand_in import DAYS, install
+import core  # noqa: E402 - the path must be set first
+from stand_in import DAYS, install  # noqa: E402
 
 HERE = Path(__file__).parent
 #: Peer: what pip installs, and the systems it is tried on.

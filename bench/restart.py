@@ -157,14 +157,18 @@ def send(place: Path, attempt: Attempt, what: str, *, quiet: bool = False) -> st
 def confirmed(data: Path) -> int:
     """On how many jobs the store has the queue's word."""
     with closing(sqlite3.connect(f"file:{data / 'grms.db'}?mode=ro", uri=True)) as store:
-        (found,) = store.execute("SELECT COUNT(*) FROM attempts WHERE native_state != ''").fetchone()
+        (found,) = store.execute(
+            "SELECT COUNT(*) FROM attempts WHERE native_state != ''"
+        ).fetchone()
         return int(found)
 
 
 def wrong(data: Path, truth: dict[str, set[str]]) -> int:
     """Of how many jobs the store says what is not true."""
     with closing(sqlite3.connect(f"file:{data / 'grms.db'}?mode=ro", uri=True)) as store:
-        return sum(state not in truth[job] for job, state in store.execute("SELECT id,state FROM jobs"))
+        return sum(
+            state not in truth[job] for job, state in store.execute("SELECT id,state FROM jobs")
+        )
 
 
 def processor_time(broker: Broker) -> float:

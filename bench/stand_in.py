@@ -46,11 +46,12 @@ FAILURES = 3
 
 _WORDS = {"queued": ("PENDING", "PD"), "running": ("RUNNING", "R"), "ending": ("COMPLETING", "CG")}
 _SHORT = "HJ:D:o:e:N:n:t:p:A:"
-_SBATCH = (
-    "parsable no-requeue hold exclusive job-name= comment= chdir= output= error= open-mode= "
-    "nodes= ntasks= ntasks-per-node= cpus-per-task= time= partition= account= mem= mem-per-cpu= "
-    "export= get-user-env requeue nice="
-).split()
+_SBATCH = [
+    *("parsable", "no-requeue", "requeue", "hold", "exclusive", "get-user-env"),
+    *("job-name=", "comment=", "chdir=", "output=", "error=", "open-mode=", "nice=", "export="),
+    *("nodes=", "ntasks=", "ntasks-per-node=", "cpus-per-task=", "mem=", "mem-per-cpu="),
+    *("time=", "partition=", "account="),
+]
 
 
 def command(state: State, job: Job) -> list[str]:

@@ -115,7 +115,10 @@ def test_a_committed_job_runs_although_its_caller_never_heard_of_it_and_gave_up(
 ) -> None:
     serving.start()
     serving.arm("accept committed")
-    with Client(serving.url, tries=1) as client, pytest.raises(UnreachableError, match="repeat with key"):
+    with (
+        Client(serving.url, tries=1) as client,
+        pytest.raises(UnreachableError, match="repeat with key"),
+    ):
         client.submit(serving.fire.job(code=0))
     assert serving.died()
     serving.fire.start()
