@@ -38,7 +38,7 @@ apt_install() { # as root; each package only if it is not there
 }
 
 make_venv() { # make_venv PYTHON DIR
-    "$1" -m venv "$2" 2>/dev/null && return
+    "$1" -m venv "$2" >/dev/null 2>&1 && return
     rm -rf "$2"
     apt_install python3-venv && "$1" -m venv "$2"
 }

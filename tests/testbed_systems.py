@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 
 TESTBED = Path(__file__).parents[1] / "testbed"
+#: Lines of a script that failed, logs of daemons among them.
+_LAST_WORDS = 50
 #: What each answers when it is up, to root.
 _SIGNS_OF_LIFE = {
     "slurm": ["sinfo", "-h"],
@@ -44,8 +46,8 @@ def bring_up(system: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        words = done.stderr.strip().splitlines() or [f"{system}-up ended with {done.returncode}"]
-        raise Unavailable(words[-1])
+        words = done.stderr.strip().splitlines()[-_LAST_WORDS:]
+        raise Unavailable("\n".join(words) or f"{system}-up ended with {done.returncode}")
 
 
 def _must_answer(system: str) -> None:

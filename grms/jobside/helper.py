@@ -80,16 +80,16 @@ def run(command: Any) -> Any:
     argv = [raw(item) for item in command["argv"]]
     pipe = subprocess.PIPE
     try:
-        process = subprocess.Popen(
-            argv, cwd=cwd, env=environment, start_new_session=True, bufsize=0,
-            stdin=pipe, stdout=pipe, stderr=pipe,
-        )  # fmt: skip
+        with _lock:  # whoever ends everything sees it, or it is not started
+            process = subprocess.Popen(
+                argv, cwd=cwd, env=environment, start_new_session=True, bufsize=0,
+                stdin=pipe, stdout=pipe, stderr=pipe,
+            )  # fmt: skip
+            _live.add(process)
     except (OSError, ValueError) as error:
         number = getattr(error, "errno", None)
         reason = "%s: %s\n" % (text(argv[0]), os.strerror(number) if number else error)
         return _result(127 if number == errno.ENOENT else 126, b"", raw(reason), False)
-    with _lock:
-        _live.add(process)
     try:
         with process:
             return _attend(process, base64.b64decode(command["stdin"]), command["timeout"])
@@ -167,9 +167,10 @@ def run_attended(commands: "list[Any]", connection: int) -> Any:
     worker = threading.Thread(target=work)
     worker.start()
     if connection in select.select([connection, done], [], [])[0]:
-        for process in list(_live):
-            kill(process)
-        os._exit(1)
+        with _lock:
+            for process in _live:
+                kill(process)
+            os._exit(1)
     worker.join()
     os.close(done)
     return answer[0]

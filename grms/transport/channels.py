@@ -53,8 +53,7 @@ class Helper:
         self._buffer = bytearray()
         channel.settimeout(QUIET)
         channel.exec_command(f"{shlex.quote(target.python)} -I -S -c {shlex.quote(_START)}")
-        self.send(program())
-        self._await_ready()
+        self._begin()
 
     @property
     def usable(self) -> bool:
@@ -101,19 +100,20 @@ class Helper:
         del self._buffer[:size]
         return wanted
 
-    def _await_ready(self) -> None:
-        """Skip what the account's profile prints."""
+    def _begin(self) -> None:
+        """Send the program, and skip what the account's profile prints before it answers."""
         seen = b""
-        while not seen.endswith(helper.READY):
-            try:
+        try:
+            self.send(program())
+            while not seen.endswith(helper.READY):
                 seen += self.read(1)
-            except CutError as error:
-                raise SiteError(
-                    f"cannot start {self.target.python!r} on {self.target}: "
-                    f"{error.detail or seen.decode(errors='replace').strip() or 'no answer'}; "
-                    "the option python names a Python 3.6 or newer there",
-                    transient=not (error.detail or seen.strip()),
-                ) from error
+        except CutError as error:
+            raise SiteError(
+                f"cannot start {self.target.python!r} on {self.target}: "
+                f"{error.detail or seen.decode(errors='replace').strip() or 'no answer'}; "
+                "the option python names a Python 3.6 or newer there",
+                transient=not (error.detail or seen.strip()),
+            ) from error
 
     def _cut(self, error: OSError | None) -> CutError:
         said = b""
