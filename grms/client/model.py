@@ -107,6 +107,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What a job's state rests on: ``source`` is wrapper, accounting, queue or absence."""
+
+    source: str
+    at: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class FileDir:
     """A file or directory of a job: ``name`` in its working directory, ``path`` outside.
 

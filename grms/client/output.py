@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from grms.client.errors import RefusedError, UnreachableError
-from grms.client.model import Event, HistoryEntry, JobInfo, Verdict
+from grms.client.model import Event, HistoryEntry, JobInfo, Proof, Verdict
 from grms.errors import GrmsError
 
 _COLOURS = {
@@ -143,9 +143,17 @@ def event_lines(events: Sequence[Event]) -> list[str]:
     return table(rows) if rows else []
 
 
+def proof_lines(proofs: Sequence[Proof]) -> list[str]:
+    """What a job's state rests on, for people."""
+    rows = [(stamp(proof.at), f"{clean(proof.source)}: {clean(proof.text)}") for proof in proofs]
+    return ["Evidence:", *(f"  {line}" for line in table(rows))] if rows else []
+
+
 def _told(event: Event) -> str:
-    """The text of an event; for a state, the state in front of it."""
+    """The text of an event; for a state, the state in front of it, for a proof its source."""
     text, state = clean(event.text), event.data.get("to")
+    if event.kind == "evidence" and isinstance(source := event.data.get("source"), str):
+        return f"{clean(source)}: {text}"
     if event.kind != "state" or not isinstance(state, str) or state in text:
         return text
     return f"{clean(state)}: {text}"

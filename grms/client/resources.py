@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from grms.client.errors import BadAnswerError
-from grms.client.model import Event, Refusal, Verdict
+from grms.client.model import Event, Proof, Refusal, Verdict
 
 
 def read_verdicts(answer: Mapping[str, Any]) -> tuple[Verdict, ...]:
@@ -33,6 +33,15 @@ def read_events(answer: Mapping[str, Any]) -> tuple[Event, ...]:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadAnswerError(f"the broker's events cannot be read: {error!r}") from error
+
+
+def proofs(story: Sequence[Event]) -> tuple[Proof, ...]:
+    """The evidence in a story, each with the time at which it was stored."""
+    return tuple(
+        Proof(str(event.data.get("source", "")), event.at, event.text)
+        for event in story
+        if event.kind == "evidence"
+    )
 
 
 def _verdict(item: Mapping[str, Any]) -> Verdict:

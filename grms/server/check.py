@@ -120,7 +120,10 @@ def _with_store(settings: Settings) -> Iterator[Finding]:
 def check_engine(settings: Settings, leases: Sequence[Lease], now: datetime) -> Iterator[Finding]:
     """Who works, and who holds which round."""
     pid, vitals = guard.holder(settings.data_dir, guard.ENGINE), read_vitals(settings.data_dir)
-    if not pid:
+    if not pid and guard.holder(settings.data_dir, guard.SERVER):
+        cure = "its log says why its engine ends; with --no-engine start 'grms-server engine'"
+        yield fail("engine", "the service takes jobs, but no engine works on them", cure)
+    elif not pid:
         yield warn("engine", "none works on this data directory", "start 'grms-server serve'")
     elif vitals is not None:
         age = (now - vitals.at).total_seconds()

@@ -69,9 +69,10 @@ class Supervisor:
 
     def _keep(self) -> None:
         while not self._stopping.is_set():
-            # Its stdin is a lifeline: it ends with us, however we end.
+            # Its stdin is a lifeline: it ends with us, however we end. Without -P a directory
+            # "grms" where we were started would be taken for our modules.
             with subprocess.Popen(
-                [sys.executable, "-m", "grms.server.working"],
+                [sys.executable, "-P", "-m", "grms.server.working"],
                 env={**os.environ, **environment(self._settings)},
                 stdin=subprocess.PIPE,
             ) as process:

@@ -158,7 +158,7 @@ class Fire:
         """A job that ends with ``code`` after ``seconds``."""
         return self.send(self.text(code, seconds, staged=staged))
 
-    def text(self, code: int, seconds: float, *, staged: bool = False, host: str = "") -> str:
+    def text(self, code: int, seconds: float = 0.0, *, staged: bool = False, host: str = "") -> str:
         """The description of such a job."""
         script = PROGRAM.format(tally=self.tally, seconds=seconds, code=code)
         files = out = ""

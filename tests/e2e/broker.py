@@ -56,6 +56,8 @@ class Broker:
         }
         self.token = self._server("user", "add", "alice", "--account", account).stdout.strip()
         self._process: subprocess.Popen[bytes] | None = None
+        #: Where it is started; None: where the tests are.
+        self.cwd: Path | None = None
 
     def _server(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -64,7 +66,7 @@ class Broker:
 
     def command(self, *words: str) -> list[str]:
         """The argument list of ``grms-server``."""
-        return [sys.executable, "-m", "grms.server", "--data-dir", str(self.data), *words]
+        return [sys.executable, "-P", "-m", "grms.server", "--data-dir", str(self.data), *words]
 
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run one administrator's command."""
@@ -80,6 +82,7 @@ class Broker:
             self._process = subprocess.Popen(
                 self.command("serve", *words),
                 env=self.env,
+                cwd=self.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -67,6 +67,20 @@ def test_jobs_go_on_through_a_stop_and_end_truly_after_the_next_start(broker: Br
         assert "exit code 3" in client.info(bad).error_description
 
 
+def test_a_service_started_beside_a_directory_called_grms_works_all_the_same(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "grms").mkdir()
+    broker = Broker(tmp_path / "broker")
+    broker.cwd = tmp_path
+    broker.start()
+    try:
+        with broker.client() as client:
+            assert broker.wait(client.submit(shell_job("true"))) == "FINISHED"
+    finally:
+        broker.kill()
+
+
 @pytest.fixture
 def older(tmp_path: Path) -> Path:
     """A GRMS whose program beside the job has another text, and so another digest."""

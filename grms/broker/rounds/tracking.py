@@ -110,12 +110,17 @@ def ask_queue(edges: Edges, site: Site, attempts: Sequence[Attempt]) -> None:
         if statuses[attempt.native_id].state is NativeState.FAULTY:
             _amend_by(edges, attempt, _held)
     told = _read_exits(edges, site, ended)
+    living = list[tuple[Attempt, NativeStatus]]()
     for native_id, attempt in known.items():
         status = statuses.get(native_id)
         if status is None or not _same(attempt, status.tag):
             missing.append(attempt)
+        elif status.state not in _NOT_GOING_ON and attempt.evidence != FENCED:
+            living.append((attempt, status))
         elif attempt.tag not in told and _by_status(edges, site, attempt, status):
             missing.append(attempt)  # the queue knows it, but there it will not go on
+    for start in range(0, len(living), _BATCH):
+        _confirm(edges, living[start : start + _BATCH])
     if missing:
         look_for(edges, site, missing)
 
@@ -127,6 +132,30 @@ def _held(job: Job, attempt: Attempt, now: datetime) -> Draft | None:
     since = attempt.missing_since or now
     held = replace(attempt, native_state=following.IN_ERROR, missing_since=since)
     return Draft(job, now).attempt(held)
+
+
+def _confirm(edges: Edges, living: Sequence[tuple[Attempt, NativeStatus]]) -> None:
+    """Take in the queue's words on jobs that live: mostly nothing is new, the rest is one write."""
+    jobs, now = edges.store.jobs_of([attempt.job_id for attempt, _ in living]), edges.now()
+    news = [
+        (attempt, status)
+        for attempt, status in living
+        if following.on_status(jobs[attempt.job_id], attempt, status, now)
+    ]
+    # Jobs are read first: what changes an attempt meanwhile makes its job's version stale.
+    ids = [attempt.job_id for attempt, _ in news]
+    jobs, newest = edges.store.jobs_of(ids), edges.store.newest_attempts(ids)
+    drafts: dict[str, Draft] = {}
+    for attempt, status in news:
+        job, current = jobs[attempt.job_id], newest[attempt.job_id]
+        if current.number == attempt.number and (
+            draft := following.on_status(job, current, status, now)
+        ):
+            drafts[job.id] = draft
+    applied = {job.id for job in edges.apply(list(drafts.values())) if job}
+    for attempt, status in news:
+        if attempt.job_id not in applied:  # somebody was quicker: decide again
+            _amend_by(edges, attempt, partial(following.on_status, status=status))
 
 
 def _nameless(edges: Edges, site: Site, attempts: list[Attempt]) -> list[Attempt]:
@@ -296,8 +325,10 @@ def _absent(edges: Edges, site: Site, attempt: Attempt, patience: float | None =
     patience = edges.settings.lost_after if patience is None else patience
     since, now = attempt.missing_since, edges.now()
     fenced = attempt.evidence == FENCED
-    if since is None or (not fenced and now - since < timedelta(seconds=patience)):
+    if since is None:
         _amend_by(edges, attempt, _missed)
+    elif not fenced and now - since < timedelta(seconds=patience):
+        return
     elif attempt.phase is Phase.RUNNING:
         _amend_by(edges, attempt, partial(_lose, edges=edges, site=site, started=True))
     elif not fenced:

@@ -70,6 +70,7 @@ class Watch:
         self._wake = wake
         self._places: dict[tuple[str, str], _Place] = {}
         self._lock = threading.Lock()
+        self._began = False
 
     def pause(self, longest: float) -> float:
         """Seconds until the next look is due, at most ``longest``."""
@@ -87,9 +88,12 @@ class Watch:
             for key in set(self._places) - live:
                 if not self._places[key].busy:
                     del self._places[key]
+            # What lived before we did has not been looked at for an unknown time.
+            question = now + self._first_question() if self._began else now
+            self._began = True
             for key in live - set(self._places):
                 budget = Budget(self._edges.settings.calls_per_minute)
-                self._places[key] = _Place(budget, now, now + self._first_question(), now)
+                self._places[key] = _Place(budget, now, question, now)
             due = [
                 (key, place)
                 for key, place in self._places.items()

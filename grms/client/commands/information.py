@@ -11,7 +11,8 @@ from grms.client.api import Client
 from grms.client.commands import operands
 from grms.client.errors import BadAnswerError
 from grms.client.group import Command
-from grms.client.model import JobInfo, Verdict
+from grms.client.model import JobInfo, Proof, Verdict
+from grms.client.resources import proofs
 from grms.client.session import Session, examples, json_flag, pass_session
 
 SECTION = "Information"
@@ -30,18 +31,27 @@ SECTION = "Information"
 @json_flag
 @pass_session
 def info(session: Session, job: str) -> None:
-    """Print what the broker knows of a job now; of a waiting one also what each cluster says."""
+    """Print what the broker knows of a job now, and on what evidence.
+
+    Of a waiting job also what each cluster says.
+    """
     with session.client() as client:
         found = client.info(job)
-        verdicts = _why_it_waits(client, found)
-    lines = output.info_lines(found, session.screen_colour())
-    if not verdicts:
-        session.say(lines, found)
-        return
-    session.say(
-        [*lines, "Clusters:", *(f"  {line}" for line in output.verdict_lines(verdicts))],
-        {**output.plain(found), "clusters": verdicts},
-    )
+        verdicts, evidence = _why_it_waits(client, found), _evidence(client, job)
+    lines = output.info_lines(found, session.screen_colour()) + output.proof_lines(evidence)
+    data = {**output.plain(found), "evidence": evidence}
+    if verdicts:
+        lines += ["Clusters:", *(f"  {line}" for line in output.verdict_lines(verdicts))]
+        data["clusters"] = verdicts
+    session.say(lines, data)
+
+
+def _evidence(client: Client, job: str) -> Sequence[Proof]:
+    """Nothing where the broker is too old to tell."""
+    try:
+        return proofs(client.events(job))
+    except BadAnswerError:
+        return ()
 
 
 def _why_it_waits(client: Client, found: JobInfo) -> Sequence[Verdict]:
@@ -76,7 +86,7 @@ def _why_it_waits(client: Client, found: JobInfo) -> Sequence[Verdict]:
 @json_flag
 @pass_session
 def history(session: Session, job: str, events: bool, after: int) -> None:
-    """Print the runs of a job, oldest first; a moved or repeated job has several.
+    """Print the runs of a job, oldest first, and its evidence; a moved job has several runs.
 
     With --events: one line for all that happened, with its number, time and kind.
     """
@@ -85,9 +95,10 @@ def history(session: Session, job: str, events: bool, after: int) -> None:
             story = client.events(job, after=after)
             session.say(output.event_lines(story), {"jobId": job, "events": story})
             return
-        entries = client.history(job)
+        entries, evidence = client.history(job), _evidence(client, job)
     lines = output.history_lines(entries) if entries else []
-    session.say(lines, {"jobId": job, "history": entries})
+    lines += output.proof_lines(evidence)
+    session.say(lines, {"jobId": job, "history": entries, "evidence": evidence})
 
 
 @click.command(

@@ -160,7 +160,7 @@ def test_info_of_a_waiting_job_says_what_it_waits_for(knowing: FakeBroker, run) 
 def test_info_of_a_running_job_asks_for_no_reasons(knowing: FakeBroker, run) -> None:
     knowing.accept("getJobInfo", jobInfo=job_info("RUNNING"))
     assert "Clusters:" not in run(knowing, "info", "j").out
-    assert knowing.asked == []
+    assert not any("explain" in path for _, path, _ in knowing.asked)
 
 
 def test_info_does_without_reasons_where_the_broker_has_none(plain_broker: FakeBroker, run) -> None:
@@ -186,3 +186,38 @@ def test_events_of_an_unknown_job_end_with_its_exit_code(plain_broker: FakeBroke
     done = run(plain_broker, "history", "--events", "j")
     assert done.code == Exit.IDENTITY
     assert "UNKNOWN_JOB" in done.err
+
+
+PROOF = EVENT | {
+    "kind": "evidence",
+    "text": "ended: exit code 3",
+    "data": {"source": "wrapper", "at": "2026-11-27T09:59:58Z"},
+}
+PROVEN = {"source": "wrapper", "at": "2026-11-27T10:00:00Z", "text": "ended: exit code 3"}
+
+
+@pytest.fixture
+def proven(knowing: FakeBroker) -> FakeBroker:
+    """A broker with a job that has ended, and the proof of it."""
+    knowing.accept("getJobInfo", jobInfo=job_info("FAILED"))
+    knowing.accept("getJobHistory", history=[])
+    story = {"jobId": "j", "events": [EVENT, PROOF]}
+    knowing.documents["/jobs/j/events?after=0"] = (200, story)
+    return knowing
+
+
+@pytest.mark.parametrize("words", [("info", "j"), ("history", "j")])
+def test_the_evidence_is_shown_with_its_source_and_time(proven: FakeBroker, run, words) -> None:
+    lines = run(proven, *words).out.splitlines()
+    assert lines[-2:] == ["Evidence:", "  2026-11-27T10:00:00Z  wrapper: ended: exit code 3"]
+    assert json.loads(run(proven, *words, "--json").out)["evidence"] == [PROVEN]
+
+
+def test_in_a_whole_story_a_proof_names_its_source(proven: FakeBroker, run) -> None:
+    assert "evidence  wrapper: ended: exit code 3" in run(proven, "history", "--events", "j").out
+
+
+def test_a_broker_that_tells_no_events_tells_the_rest(plain_broker: FakeBroker, run) -> None:
+    plain_broker.accept("getJobInfo", jobInfo=job_info("FAILED"))
+    done = run(plain_broker, "info", "--json", "j")
+    assert (done.code, json.loads(done.out)["evidence"]) == (0, [])

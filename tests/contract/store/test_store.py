@@ -33,6 +33,12 @@ def test_it_is_a_store(store):
     assert as_port.jobs(JobQuery()) == []
 
 
+def test_many_jobs_are_read_at_once_and_unknown_ones_are_absent(store):
+    first = store.accept(make_job("j1"), []).job
+    store.accept(make_job("j2"), [])
+    assert store.jobs_of(["j1", "j3"]) == {"j1": first}
+
+
 def test_jobs_are_counted_by_state_with_the_oldest_submission(store):
     store.accept(make_job("j1"), [])
     store.accept(replace(make_job("j2"), submitted_at=later(-5)), [])

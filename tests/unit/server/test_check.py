@@ -108,6 +108,15 @@ def test_an_engine_that_makes_no_turns_is_a_fault(settings: Settings) -> None:
     assert [silent.verdict, well.verdict, absent.verdict] == [FAIL, OK, WARN]
 
 
+def test_a_service_without_an_engine_is_a_fault_and_its_log_the_place_to_look(
+    settings: Settings,
+) -> None:
+    settings.data_dir.mkdir()
+    with guard.held(settings.data_dir, guard.SERVER):
+        (alone,) = check_engine(settings, [], datetime.now(UTC))
+    assert (alone.verdict, "log" in alone.cure) == (FAIL, True)
+
+
 def test_the_holders_of_leases_are_named(settings: Settings) -> None:
     now = datetime.now(UTC)
     lease = Lease("site:hpc:", "engine-1", now + timedelta(seconds=40))
