@@ -111,7 +111,7 @@ def squeue(state: State, arguments: list[str]) -> int:
     options = dict(found)
     ids = _ids(options)
     jobs = [job for job in state.all() if not ids or str(job["id"]) in ids]
-    if len(ids) == 1 and not jobs:
+    if len(_named(options)) == 1 and not jobs:  # an id that is named twice is no error
         print("slurm_load_jobs error: Invalid job id specified", file=sys.stderr)
         return 1
     states = options.get("-t") or options.get("--states") or ""
@@ -205,8 +205,12 @@ def sinfo(state: State, arguments: list[str]) -> int:  # noqa: ARG001 - as every
 
 
 def _ids(options: dict[str, str]) -> set[str]:
+    return set(_named(options))
+
+
+def _named(options: dict[str, str]) -> list[str]:
     text = options.get("-j") or options.get("--job") or options.get("--jobs") or ""
-    return set(filter(None, text.split(",")))
+    return list(filter(None, text.split(",")))
 
 
 def _lives(job: Job) -> bool:
