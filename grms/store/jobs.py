@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, literal, select
 
 from grms.broker.ports.store import Acceptance, JobQuery, StateCount
 from grms.broker.records import (
@@ -23,7 +24,7 @@ from grms.errors import ConflictError, ErrorCode, RequestError
 from grms.store import rows
 from grms.store.applying import apply_changes
 from grms.store.claims import in_portions
-from grms.store.database import Database, insert, inserted
+from grms.store.database import Database, insert
 from grms.store.events import add_events
 from grms.store.schema import attempts, jobs, submission_keys
 
@@ -224,10 +225,13 @@ def _tell(job: Job, happened: Sequence[NewEvent]) -> None:
 
 def _take_key(connection: Connection, job: Job, key: str, digest: str) -> bool:
     """Take an idempotency key for a new job; False when it is taken."""
-    statement = insert(connection.dialect.name, submission_keys).values(
-        owner=job.owner, key=key, digest=digest, job_id=job.id
-    )
-    return inserted(connection, statement.on_conflict_do_nothing())
+    values = {"owner": job.owner, "key": key, "digest": digest, "job_id": job.id}
+    return connection.execute(_key_taken(connection.dialect.name), values).first() is not None
+
+
+@cache
+def _key_taken(dialect: str) -> Any:
+    return insert(dialect, submission_keys).on_conflict_do_nothing().returning(literal(1))
 
 
 def _accepted_before(connection: Connection, owner: str, key: str, digest: str) -> Job:

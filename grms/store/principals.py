@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import delete, select
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Select, bindparam, delete, select
 
 from grms.broker.records import Principal
 from grms.errors import ConflictError
 from grms.store import rows
 from grms.store.database import Database, upsert
 from grms.store.schema import principals
+
+# Built once: every call asks for its caller.
+_BY_TOKEN = select(principals).where(principals.c.token_sha256 == bindparam("wanted"))
+_BY_NAME = select(principals).where(principals.c.name == bindparam("wanted"))
 
 
 class Principals:
@@ -21,11 +25,11 @@ class Principals:
 
     def principal_by_token(self, token_sha256: str) -> Principal | None:
         """Whose token this is; None for nobody's."""
-        return self._principal(principals.c.token_sha256 == token_sha256)
+        return self._principal(_BY_TOKEN, token_sha256)
 
     def principal(self, name: str) -> Principal | None:
         """The principal of this name, if there is one."""
-        return self._principal(principals.c.name == name)
+        return self._principal(_BY_NAME, name)
 
     def principals(self) -> Sequence[Principal]:
         """All principals, by name."""
@@ -49,8 +53,8 @@ class Principals:
         statement = delete(principals).where(principals.c.name == name)
         return self._database.write(lambda connection: bool(connection.execute(statement).rowcount))
 
-    def _principal(self, where: ColumnElement[bool]) -> Principal | None:
+    def _principal(self, statement: Select[Any], wanted: str) -> Principal | None:
         row = self._database.read(
-            lambda connection: connection.execute(select(principals).where(where)).first()
+            lambda connection: connection.execute(statement, {"wanted": wanted}).first()
         )
         return None if row is None else rows.principal(row)
