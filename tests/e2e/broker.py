@@ -146,7 +146,7 @@ class Broker:
         """
         newest = self.attempts(job_id)[-1]
         os.kill(int(newest.native_id.split(".")[0]), signal.SIGKILL)
-        Path(newest.directory, "control", "alive").unlink()
+        Path(newest.directory, "control", "alive").unlink(missing_ok=True)
 
     def client(self) -> Client:
         """A client with alice's token."""
