@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from grms.errors import ConfigError
@@ -35,8 +35,7 @@ def held(data_dir: Path, role: str, *, patience: float = 0.0) -> Iterator[None]:
             if time.monotonic() >= deadline:
                 raise ConfigError(_busy(path, data_dir, role))
             time.sleep(_PAUSE)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        _sign(handle)
         yield
     finally:
         os.close(handle)
@@ -73,6 +72,13 @@ def _taken(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _sign(handle: int) -> None:
+    """Say who holds the lock, for people; a full disk must not keep a broker from its work."""
+    os.ftruncate(handle, 0)
+    with suppress(OSError):
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
 
 
 def _busy(path: Path, data_dir: Path, role: str) -> str:

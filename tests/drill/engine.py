@@ -16,7 +16,11 @@ from points import Tell, pointed
 
 from grms.broker.edges import Edges
 from grms.config import Settings, load
+from grms.errors import GrmsError
 from grms.server import working
+
+#: The exit status of an engine that says why it cannot start now (EX_TEMPFAIL).
+CANNOT_START = 75
 
 
 def teller(settings: Settings, kill_at: str) -> Tell:
@@ -50,4 +54,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except GrmsError as error:  # the service would start it again
+        print(error.message, file=sys.stderr)
+        sys.exit(CANNOT_START)

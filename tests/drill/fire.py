@@ -14,6 +14,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from checker import Ran
+from engine import CANNOT_START
 from moving import COUNT, counting_job
 
 from grms.broker.lifecycle import LIVE, JobState
@@ -127,7 +128,7 @@ class Fire:
         if self.engine.returncode == -signal.SIGKILL:
             self.kills += 1
             self.stopped_at[self.appointment] += 1
-        else:
+        elif self.engine.returncode != CANNOT_START:
             log = (self.place / "engine.log").read_text(errors="replace")
             self.crashes.append(f"an engine ended with {self.engine.returncode}: {log[-2000:]}")
         return True

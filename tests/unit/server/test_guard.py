@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -79,4 +80,15 @@ def test_work_on_the_database_file_needs_that_nobody_is_there(
 
 def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no-such"), guard.held(tmp_path / "no-such", "server"):
+        pass
+
+
+def test_a_full_disk_keeps_nobody_from_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(guard.os, "pwrite", full)
+    with guard.held(tmp_path, "engine"), pytest.raises(ConfigError), guard.held(tmp_path, "engine"):
         pass
