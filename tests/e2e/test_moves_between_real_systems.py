@@ -149,11 +149,13 @@ def _goes_on(broker: Broker, job_id: str, log: Path) -> None:
 
 
 def _runs_on(broker: Broker, job_id: str, cluster: str) -> None:
+    """Wait until its run on a cluster has begun; a quick one may be over when it is looked at."""
     expect(
         broker,
         job_id,
         lambda: (
-            broker.attempts(job_id)[-1].cluster == cluster and broker.state(job_id) == "RUNNING"
+            broker.attempts(job_id)[-1].cluster == cluster
+            and broker.state(job_id) in ("RUNNING", "STOPPED", "POSTPROCESSING", "FINISHED")
         ),
         f"the job to run on {cluster}",
     )
