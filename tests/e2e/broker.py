@@ -52,6 +52,9 @@ class Broker:
             **os.environ,
             "GRMS_FILE_ROOTS": str(self.files),
             "GRMS_PORT": "0",
+            # Open MPI starts nothing for root unless it is told so twice.
+            "OMPI_ALLOW_RUN_AS_ROOT": "1",
+            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
             **(env or {}),
         }
         self.token = self._server("user", "add", "alice", "--account", account).stdout.strip()

@@ -228,11 +228,14 @@ def _quietly(*words: str) -> None:
     subprocess.run(words, capture_output=True, timeout=120, check=False)
 
 
+#: The simulators run jobs as whoever calls them, maybe root, without the caller's environment.
+_MPI = "mpirun --allow-run-as-root -np {count}"
+
 _MADE: Mapping[str, Callable[[ExitStack, Path], tuple[str, Mapping[str, str]]]] = {
     "slurm": _slurm,
     "sge": _sge,
     "condor": _condor,
     "ssh": _ssh,
-    "pbs_sim": _simulator("pbs", suspend="yes", history="yes"),
-    "lsf_sim": _simulator("lsf", dialect="openlava"),
+    "pbs_sim": _simulator("pbs", suspend="yes", history="yes", mpi_launcher=_MPI),
+    "lsf_sim": _simulator("lsf", dialect="openlava", mpi_launcher=_MPI),
 }
