@@ -5,7 +5,9 @@
 As root, with the test bed up (``testbed/slurm-up``, ``testbed/sge-up``). For each system, printed:
 
 - the time of a loop of sbatch or qsub as the job account, and the time in which the broker's engine
-  takes as many jobs, all queued in GRMS, to their accepted submission, and the ratio of both;
+  takes as many jobs, all queued in GRMS, to their accepted submission, and the ratio of both; on
+  Slurm also with jobs that wait in a closed partition: elsewhere jobs do not start on the very
+  processors that submit, where a wrapper costs more than the loop's ``true``;
 - how long after a program's end the broker knew it (median and 95th percentile);
 - calls that the batch system got in one minute while 10, 100 and 1000 jobs waited in it. They are
   counted by shell scripts in front of its commands.
@@ -48,12 +50,12 @@ SGE = {"SGE_ROOT": "/var/lib/gridengine", "SGE_CELL": "default"}
 PATIENCE = 900.0
 
 
-def plain_loop(system: str, jobs: int, scratch: Path) -> float:
+def plain_loop(system: str, jobs: int, scratch: Path, more: str = "") -> float:
     """Seconds that one shell of the job account takes to submit ``jobs`` jobs, one by one."""
     script = scratch / "plain.sh"
     script.write_text("#!/bin/sh\nexec true\n")
     script.chmod(0o755)
-    command = LOOPS[system].format(script=script)
+    command = LOOPS[system].format(script=f"{more} {script}")
     loop = f"cd /; i=0; while [ $i -lt {jobs} ]; do {command} >/dev/null || exit; i=$((i+1)); done"
     begin = time.perf_counter()
     subprocess.run(
@@ -76,9 +78,11 @@ def shims(system: str, place: Path) -> Path:
     return place
 
 
-def submit_all(found: Grid, system: System, script: str, jobs: int) -> tuple[list[str], float]:
+def submit_all(
+    found: Grid, system: System, script: str, jobs: int, *, closed: bool = False
+) -> tuple[list[str], float]:
     """Queue jobs in the broker while its engine stands still; when it went on (epoch seconds)."""
-    text = shell_job(script, resource=system.resource(system.closed if "sleep" in script else ""))
+    text = shell_job(script, resource=system.resource(system.closed if closed else ""))
     engine = found.broker.children()
     for pid in engine:
         os.kill(pid, signal.SIGSTOP)
@@ -118,17 +122,39 @@ def submission(found: Grid, system: System, jobs: int, scratch: Path) -> None:
     ids, begun = submit_all(found, system, "true", jobs)
     until(found, ids, "FINISHED")
     told = stories(found, ids)
-    accepted = [e.at for story in told for e in story if e.data.get("to") == "PENDING"]
-    ours = max(accepted).timestamp() - begun
-    print(f"{system.name}: {jobs} jobs", flush=True)
-    print(f"  plain loop                 {loop:8.2f} s", flush=True)
-    print(f"  broker, queued to accepted {ours:8.2f} s, ratio {ours / loop:.2f} (wanted: <= 1.2)")
+    _compare(f"{system.name}: {jobs} jobs", loop, told, begun)
     delays = sorted(_delays(told))
     print(
         f"  end seen after             p50 {statistics.median(delays):.2f} s, "
         f"p95 {delays[int(len(delays) * 0.95)]:.2f} s (wanted: p50 <= 2)",
         flush=True,
     )
+
+
+def waiting(found: Grid, system: System, jobs: int, scratch: Path) -> None:
+    """The same with jobs that are accepted and wait."""
+    queue = system.closed.removeprefix("<queue>").removesuffix("</queue>")
+    loop = plain_loop(system.name, jobs, scratch, f"--partition={queue}")
+    subprocess.run(["scancel", f"--partition={queue}"], check=True)
+    ids, begun = submit_all(found, system, "true", jobs, closed=True)
+    until(found, ids, "PENDING")
+    _compare(f"{system.name}: {jobs} jobs that wait", loop, stories(found, ids), begun)
+    _cancel(found, ids)
+
+
+def _compare(what: str, loop: float, told: list[list[JobEvent]], begun: float) -> None:
+    accepted = [e.at for story in told for e in story if e.data.get("to") == "PENDING"]
+    ours = max(accepted).timestamp() - begun
+    print(what, flush=True)
+    print(f"  plain loop                 {loop:8.2f} s", flush=True)
+    print(f"  broker, queued to accepted {ours:8.2f} s, ratio {ours / loop:.2f} (wanted: <= 1.2)")
+
+
+def _cancel(found: Grid, ids: list[str]) -> None:
+    with found.broker.client() as client:
+        for job_id in ids:
+            client.cancel(job_id)
+    until(found, ids, "CANCELED")
 
 
 def _delays(told: list[list[JobEvent]]) -> list[float]:
@@ -144,17 +170,14 @@ def crowds(found: Grid, system: System, sizes: list[int], log: Path) -> None:
     """Calls of one minute, whatever the number of waiting jobs."""
     ids: list[str] = []
     for size in sizes:
-        ids += submit_all(found, system, "sleep 3000", size - len(ids))[0]
+        ids += submit_all(found, system, "sleep 3000", size - len(ids), closed=True)[0]
         until(found, ids, "PENDING", "RUNNING")
         time.sleep(15)  # the submissions and what follows on them are over
         before = len(log.read_text().splitlines())
         time.sleep(60)
         calls = [name for name in log.read_text().splitlines()[before:] if name in QUESTIONS]
         print(f"  {size:5d} live jobs: {len(calls):3d} questions a minute", flush=True)
-    with found.broker.client() as client:
-        for job_id in ids:
-            client.cancel(job_id)
-    until(found, ids, "CANCELED")
+    _cancel(found, ids)
 
 
 def main() -> None:
@@ -180,6 +203,8 @@ def main() -> None:
                 print(f"{name}: NOT MEASURED: {found.missing[name]}")
                 continue
             submission(found, SYSTEMS[name], wanted.jobs, found.scratch)
+            if SYSTEMS[name].closed:
+                waiting(found, SYSTEMS[name], wanted.jobs, found.scratch)
             if sizes:
                 crowds(found, SYSTEMS[name], sizes, shimmed / name / "log")
 
