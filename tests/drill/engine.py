@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections import Counter
+from contextlib import suppress
 from threading import Lock
 
 from points import Tell, pointed
@@ -32,7 +33,8 @@ def teller(settings: Settings, kill_at: str) -> Tell:
         with lock:
             passed[name] += 1
             if passed[name] == 1:
-                with (settings.data_dir / "points").open("a") as file:
+                # A full disk is for the broker to survive, not for us to fail on.
+                with suppress(OSError), (settings.data_dir / "points").open("a") as file:
                     file.write(f"{name}\n")
             if name == point and passed[name] >= int(number or 1):
                 os.kill(os.getpid(), signal.SIGKILL)
