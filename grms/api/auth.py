@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers
 
+from grms.broker.access import token_digest
 from grms.broker.ports.store import PrincipalStore
 from grms.broker.records import Principal
 from grms.config import Settings
@@ -34,11 +34,6 @@ def authenticate(headers: Headers, store: PrincipalStore, settings: Settings) ->
     if settings.anonymous:
         return store.principal(settings.anonymous) or Principal(settings.anonymous)
     raise _unknown("credentials are needed: HTTP Basic with the token as password, or Bearer")
-
-
-def token_digest(token: str) -> str:
-    """What the store keeps of a token: the SHA-256, in hex."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _only(values: Sequence[str], header: str) -> str:

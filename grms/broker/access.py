@@ -1,7 +1,11 @@
-"""Who may do what: one rule for each verb, and the reason where it says no."""
+"""Who may do what: one rule for each verb, and the reason where it says no.
+
+And what is kept of the tokens by which callers and jobs are known.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 from grms.broker.records import Job, Principal
@@ -73,3 +77,8 @@ def demand(caller: Principal, verb: str, job: Job | None = None) -> None:
     reason = may(caller, verb, job)
     if reason:
         raise AccessError(f"{caller.name} may not {verb.replace('_', ' ')}: {reason}")
+
+
+def token_digest(token: str) -> str:
+    """What the store keeps of a token, a caller's or a job's: the SHA-256, in hex."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from grms.broker.access import token_digest
 from grms.broker.draft import Draft
 from grms.broker.evidence import News, read_news
 from grms.broker.names import safe_name
@@ -142,11 +142,6 @@ class Ears:
 
     def _ways(self, _job: Job, facts: Mapping[str, Any]) -> str:
         return f"the job says how it is checkpointed: {facts['ways']}"
-
-
-def token_digest(token: str) -> str:
-    """What the store keeps of a job's token: the SHA-256, in hex."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _is_over(job: Job, attempt: Attempt) -> bool:

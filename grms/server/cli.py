@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import sys
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from grms import __version__
+from grms.broker.access import token_digest
 from grms.broker.records import Principal
 from grms.config import Settings, load
 from grms.errors import GrmsError
@@ -122,7 +122,7 @@ def user_add(
     token = secrets.token_urlsafe(32)
     principal = Principal(name, account, admin, frozenset(projects))
     with opened(settings) as store:
-        store.put_principal(principal, hashlib.sha256(token.encode()).hexdigest())
+        store.put_principal(principal, token_digest(token))
     if token_file is None:
         click.echo(token)
         return

@@ -198,6 +198,19 @@ def shepherd(directory: str, number: str, system: Any) -> None:
         schedule(state)
 
 
+def append_output(state: State, job: Job) -> None:
+    """What the script printed goes to the end of its output file; a missing directory loses it."""
+    target = Path(job["output"])
+    if target.parent.is_dir():
+        with target.open("ab") as file:
+            file.write(state.spool(job).read_bytes())
+
+
+def say(text: str) -> None:
+    """Complaints go to stderr."""
+    print(text, file=sys.stderr)
+
+
 def _wait(state: State, job: Job, child: subprocess.Popen[bytes]) -> None:
     """Until the child is gone; meanwhile the wishes of commands and the time limit are met."""
     killed_at = 0.0

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import commands
 import core
-from core import Job, State
+from core import Job, State, say
 
 QUEUE, HOST = "normal", "vm"
 FAILED = 255
@@ -61,11 +61,6 @@ def deliver(state: State, job: Job) -> None:
     body = state.spool(job).read_bytes()
     with target.open("ab") as file:
         file.write(f"{head}{end}\n\nThe output (if any) follows:\n\n".encode() + body)
-
-
-def say(text: str) -> None:
-    """Refusals go to stderr."""
-    print(text, file=sys.stderr)
 
 
 def bsub(state: State, arguments: list[str]) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 
 import commands
 import core
-from core import Job, State
+from core import Job, State, say
 from pbs_listing import QUEUE, SERVER, VERSION, attributes, document, full_id, lines, retyped
 
 UNKNOWN, FINISHED, UNAUTHORIZED, BAD_STATE, BAD_QUEUE = 153, 35, 159, 168, 170
@@ -58,11 +58,6 @@ def deliver(state: State, job: Job) -> None:
     target = Path(job["output"])
     if target.parent.is_dir():
         shutil.copyfile(state.spool(job), target)
-
-
-def say(text: str) -> None:
-    """PBS complains on stderr."""
-    print(text, file=sys.stderr)
 
 
 def qsub(state: State, arguments: list[str]) -> int:

@@ -20,7 +20,7 @@ from pathlib import Path
 import commands
 import core
 import sge_listing as listing
-from core import Job, State
+from core import Job, State, say
 
 QUEUE = "all.q"
 #: Options of qsub, and how many words follow each.
@@ -55,17 +55,8 @@ def environment(job: Job) -> dict[str, str]:
     }
 
 
-def deliver(state: State, job: Job) -> None:
-    """What the script printed goes to -o."""
-    target = Path(job["output"])
-    if target.parent.is_dir():
-        with target.open("ab") as file:
-            file.write(state.spool(job).read_bytes())
-
-
-def say(text: str) -> None:
-    """Refusals of qsub and failures of qacct go to stderr."""
-    print(text, file=sys.stderr)
+#: What the script printed goes to -o.
+deliver = core.append_output
 
 
 def refuse(why: str) -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 import commands
 import core
 import slurm_listing as listing
-from core import Job, State
+from core import Job, State, say
 
 PARTITION = "debug"
 UNKNOWN = "Invalid job id specified"
@@ -48,17 +48,8 @@ def environment(job: Job) -> dict[str, str]:
     }
 
 
-def deliver(state: State, job: Job) -> None:
-    """What the script printed goes to --output."""
-    target = Path(job["output"])
-    if target.parent.is_dir():
-        with target.open("ab") as file:
-            file.write(state.spool(job).read_bytes())
-
-
-def say(text: str) -> None:
-    """Slurm complains on stderr."""
-    print(text, file=sys.stderr)
+#: What the script printed goes to --output.
+deliver = core.append_output
 
 
 def sbatch(state: State, arguments: list[str]) -> int:

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Lock
 
+from grms.broker.access import token_digest
 from grms.broker.draft import Draft
 from grms.broker.edges import Edges, with_phase
-from grms.broker.hearing import token_digest
 from grms.broker.layout import control, work
 from grms.broker.lifecycle import RequestStatus, Trigger
 from grms.broker.ports.batch import (

@@ -5,7 +5,8 @@ import base64
 import pytest
 from starlette.datastructures import Headers
 
-from grms.api.auth import authenticate, token_digest
+from grms.api.auth import authenticate
+from grms.broker.access import token_digest
 from grms.broker.records import Principal
 from grms.config import Settings
 from grms.errors import AccessError, ErrorCode

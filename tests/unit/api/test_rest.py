@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from grms.api.app import make_app
-from grms.api.auth import token_digest
+from grms.broker.access import token_digest
 from grms.broker.lifecycle import JobState
 from grms.broker.records import Attempt, Change, Cluster, Phase, Principal
 from grms.broker.service import Service

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from grms.broker.access import token_digest
 from grms.broker.evidence import read_news
-from grms.broker.hearing import Ears, token_digest
+from grms.broker.hearing import Ears
 from grms.broker.lifecycle import JobState
 from grms.broker.ports.store import Store
 from grms.broker.records import Attempt, Change, FileRole, Job, Phase
