@@ -7,7 +7,7 @@ import random
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import cycle, dropwhile, islice, pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ from moving import (
     counting_job,
     expect,
     faster,
+    migrate_by_command,
     migrate_by_soap,
     steps_done,
     undisturbed,
@@ -161,7 +162,13 @@ def _runs_on(broker: Broker, job_id: str, cluster: str) -> None:
     )
 
 
-def test_five_moves_over_unlike_systems_change_nothing_of_the_result(ground: Path) -> None:
+@pytest.mark.parametrize(
+    "migrate",
+    [pytest.param(migrate_by_soap, id="SOAP"), pytest.param(migrate_by_command, id="grms-client")],
+)
+def test_five_moves_over_unlike_systems_change_nothing_of_the_result(
+    ground: Path, migrate: Callable[[Broker, str, str], None]
+) -> None:
     dice = random.Random(5)
     with _grid(ground) as broker:
         out, log = broker.files / "result", _log(ground)
@@ -174,7 +181,7 @@ def test_five_moves_over_unlike_systems_change_nothing_of_the_result(ground: Pat
         for target in ("slurm", "condor", "fork", "sge", "slurm"):
             _goes_on(broker, job_id, log)
             last = len(broker.attempts(job_id)) == 5
-            migrate_by_soap(broker, job_id, job(target, QUICK if last else SLOW))
+            migrate(broker, job_id, job(target, QUICK if last else SLOW))
             moment = dice.choice(["MIGRATE_EXEC_SUSPEND", "MIGRATE_STAGE_OUT", "MIGRATE_SUBMIT"])
             expect(broker, job_id, lambda m=moment: _reached(broker, job_id, m), moment)
             broker.kill()
