@@ -27,6 +27,8 @@ _SET = tuple(field.name for field in fields(Job) if field.name not in _FIXED)
 _STORED = (
     select(jobs.c.id, jobs.c.version, jobs.c.last_event)
     .where(jobs.c.id.in_(bindparam("of_ids", expanding=True)))
+    # All lock in the same order, so that no two wait for each other.
+    .order_by(jobs.c.id)
     .with_for_update()
 )
 
