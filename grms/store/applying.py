@@ -37,8 +37,25 @@ def apply_changes(connection: Connection, changes: Sequence[Change]) -> list[Job
     """Apply each change whole, or give None where its version was stale.
 
     Many changes cost little more than one: one question for all versions, then one statement for
-    all that is written to a table.
+    all that is written to a table. What follows on an earlier change of its job waits for that.
     """
+    return [job for part in _parts(changes) for job in _apply_part(connection, part)]
+
+
+def _parts(changes: Sequence[Change]) -> list[list[Change]]:
+    """The changes in their order, in parts that have each job once."""
+    parts: list[list[Change]] = []
+    seen: set[str] = set()
+    for change in changes:
+        if not parts or change.job.id in seen:
+            parts.append([])
+            seen = set()
+        parts[-1].append(change)
+        seen.add(change.job.id)
+    return parts
+
+
+def _apply_part(connection: Connection, changes: Sequence[Change]) -> list[Job | None]:
     known = _stored(connection, [change.job.id for change in changes])
     applied: list[Job | None] = []
     groups: dict[tuple[bool, bool], list[dict[str, Any]]] = defaultdict(list)
@@ -53,7 +70,6 @@ def apply_changes(connection: Connection, changes: Sequence[Change]) -> list[Job
         for wish in change.wishes_done:
             _close_wish(connection, job, wish)
         told = len(change.events)
-        known[job.id] = version + 1, last + told
         groups[job.due_at is not None, change.keep_claim].append(_row(job, last + told))
         stories.append((job.id, last, change.events))
         attempts_now += [rows.attempt_values(attempt) for attempt in change.attempts]

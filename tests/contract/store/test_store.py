@@ -156,6 +156,25 @@ class TestApply:
         assert store.job("j1").progress == "1"
         assert [event.text for event in store.events("j1")][1:] == ["first"]
 
+    def test_a_change_may_follow_another_of_its_job_whatever_stands_between(self, store):
+        one = store.accept(make_job("j1"), []).job
+        two = store.accept(make_job("j2"), []).job
+        wish = store.wish(cancel("j2"), make_event("wished", EventKind.WISH))
+        resting = replace(two, due_at=None, progress="1")
+        done = WishDone(wish.number, later(1), "done")
+        then = replace(resting, version=two.version + 1, due_at=later(9), progress="2")
+        last = store.apply(
+            [
+                Change(replace(one, due_at=later(5))),
+                Change(resting, events=(make_event("first"),)),
+                Change(then, events=(make_event("second"),), wishes_done=(done,)),
+            ]
+        )[-1]
+        assert last == store.job("j2")
+        assert (last.progress, last.due_at, last.version) == ("2", later(9), two.version + 2)
+        assert [event.text for event in store.events("j2")][-2:] == ["first", "second"]
+        assert store.wishes(["j2"]) == []
+
     def test_attempts_are_found_by_their_tags_with_their_jobs(self, store):
         job = store.accept(make_job(), []).job
         store.apply([Change(job, (make_attempt(),))])
